@@ -1,0 +1,84 @@
+/* pg.h - one PostgreSQL connection on the event loop: asynchronous libpq in pipeline mode, prepared
+ * statements only, reconnecting with back-off.
+ *
+ * Calls queue up and their callbacks run in order. What stands between two pg_sync calls is one transaction:
+ * the callback of pg_sync says whether it is committed. When the connection is lost every outstanding
+ * callback gets a result with `lost` set: whether a transaction got in is then unknown and the owner finds out
+ * by reading. Nothing is sent again by this file. */
+#ifndef ORION_LIB_PG_H
+#define ORION_LIB_PG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/loop.h"
+
+struct pg;
+
+struct pg_stmt {
+    const char *name;
+    const char *sql;
+};
+
+struct pg_result {
+    bool ok;              /* of a pg_sync: the transaction is committed */
+    bool lost;            /* the connection went away: the outcome is unknown */
+    const char *error;    /* server's message when !ok && !lost */
+    char sqlstate[6];
+    int rows;
+    const void *handle;   /* for the accessors below */
+};
+typedef void pg_fn(void *arg, const struct pg_result *r);
+
+const char *pg_text(const struct pg_result *r, int row, int col);  /* NULL for SQL NULL; valid during the callback */
+int64_t pg_int(const struct pg_result *r, int row, int col);       /* 0 for SQL NULL */
+bool pg_bool(const struct pg_result *r, int row, int col);
+bool pg_null(const struct pg_result *r, int row, int col);
+size_t pg_bytes(const struct pg_result *r, int row, int col, uint8_t *out, size_t max); /* bytea; its whole length */
+
+struct pg_hooks {
+    void (*on_up)(void *arg);                              /* connected, statements prepared: calls may be made */
+    void (*on_down)(void *arg, const struct err *why);     /* after all outstanding callbacks; reconnecting follows */
+    void (*on_notify)(void *arg, const char *channel, const char *payload); /* NULL: none wanted */
+};
+
+/* `dsn`: libpq URI or key=value string. The statements are prepared at every connect; one that fails takes the
+ * connection down with its name in the reason (a schema that is too old, usually). */
+struct pg *pg_open(struct loop *l, const char *dsn, const char *application, const struct pg_stmt *stmts,
+                   size_t n_stmts, const struct pg_hooks *hooks, void *arg);
+void pg_close(struct pg **p);
+bool pg_is_up(const struct pg *p);
+size_t pg_pending(const struct pg *p);   /* calls whose callback is still to come */
+
+/* stmt: index in the table. Parameters in text form, NULL for SQL NULL; copied. Only while up. */
+void pg_call(struct pg *p, size_t stmt, const char *const *params, int n, pg_fn *fn, void *arg);
+void pg_sync(struct pg *p, pg_fn *fn, void *arg);
+void pg_disconnect(struct pg *p);        /* drop the connection and start over; on_down is called */
+
+/* One array parameter ('{"a","b",NULL}'), built element by element. */
+struct pg_array {
+    struct buf text;
+};
+void pg_array_reset(struct pg_array *a);
+void pg_array_str(struct pg_array *a, const char *s);   /* NULL: SQL NULL */
+void pg_array_int(struct pg_array *a, int64_t n);
+void pg_array_null(struct pg_array *a);
+void pg_array_bytes(struct pg_array *a, const void *data, size_t len); /* bytea element */
+const char *pg_array_text(struct pg_array *a);          /* closes the literal; valid until the next reset */
+void pg_array_fini(struct pg_array *a);
+
+/* What a user may give as the store: a libpq URI or key=value string, or a socket directory. `sqlite:`, `mongodb:`
+ * and *.db are refused with the sentence that names the fix. The caller frees the DSN; NULL: refused. */
+char *pg_dsn(const char *value, struct err *e);
+
+/* Blocking helpers for `orion db` and `orion lab`: one connection, plain SQL files. */
+struct pg_admin;
+struct pg_admin *pg_admin_open(const char *dsn, const char *application, struct err *e);
+int pg_admin_exec(struct pg_admin *a, const char *sql, struct err *e);              /* one or more statements */
+char *pg_admin_value(struct pg_admin *a, const char *sql, struct err *e);           /* first column of the first row; "" for none; NULL: error */
+void pg_admin_close(struct pg_admin **a);
+
+#endif
