@@ -38,12 +38,13 @@ struct conf;
 
 /* Fills `settings` (zeroed by the caller). `file` may be NULL; a missing file is an error only when
  * `file_required`. argv[0] is skipped; a "--" ends the flags; operands are left in argv (argc is updated).
- * Unknown keys with the prefix ORION_ in the file are errors that name the nearest known key. */
+ * The file is shared by all programs: its unknown keys are ignored, but an ORION_ key that looks like one of
+ * `rows` misspelt is an error that names the right one. */
 struct conf *conf_load(const struct conf_row *rows, void *settings, const char *file, bool file_required,
                        int *argc, char **argv, struct err *e);
 void conf_free(struct conf **c);
 const char *conf_origin(const struct conf *c, const char *env_or_flag); /* "default", "/etc/orion/orion.env:3", "ORION_PORT", "--port" */
-void conf_print(const struct conf *c, FILE *to);                        /* every row: value and origin */
+void conf_print(const struct conf *c, FILE *to);                        /* every row that has a variable: value and origin, passwords masked */
 void conf_usage(const struct conf_row *rows, FILE *to);                 /* the flags, for --help */
 
 #endif

@@ -4,7 +4,13 @@
  * Calls queue up and their callbacks run in order. What stands between two pg_sync calls is one transaction:
  * the callback of pg_sync says whether it is committed. When the connection is lost every outstanding
  * callback gets a result with `lost` set: whether a transaction got in is then unknown and the owner finds out
- * by reading. Nothing is sent again by this file. */
+ * by reading. Nothing is sent again by this file.
+ *
+ * Every callback is called exactly once, from the loop and never inside the call that asked for it (pg_close
+ * excepted). Callbacks and hooks may call anything here, pg_close included. An error ends its transaction: the
+ * failing call carries it, the calls behind it say that they were aborted, and the sync repeats it.
+ * LISTEN is an ordinary statement of the table, without parameters. Names are resolved blockingly by libpq:
+ * give addresses or socket directories where that matters. */
 #ifndef ORION_LIB_PG_H
 #define ORION_LIB_PG_H
 
@@ -26,8 +32,8 @@ struct pg_stmt {
 struct pg_result {
     bool ok;              /* of a pg_sync: the transaction is committed */
     bool lost;            /* the connection went away: the outcome is unknown */
-    const char *error;    /* server's message when !ok && !lost */
-    char sqlstate[6];
+    const char *error;    /* server's message when !ok && !lost; never NULL then */
+    char sqlstate[6];     /* "" when there is none */
     int rows;
     const void *handle;   /* for the accessors below */
 };
@@ -41,7 +47,8 @@ size_t pg_bytes(const struct pg_result *r, int row, int col, uint8_t *out, size_
 
 struct pg_hooks {
     void (*on_up)(void *arg);                              /* connected, statements prepared: calls may be made */
-    void (*on_down)(void *arg, const struct err *why);     /* after all outstanding callbacks; reconnecting follows */
+    /* after all outstanding callbacks, and after each attempt to connect that failed; reconnecting follows */
+    void (*on_down)(void *arg, const struct err *why);
     void (*on_notify)(void *arg, const char *channel, const char *payload); /* NULL: none wanted */
 };
 
@@ -49,14 +56,15 @@ struct pg_hooks {
  * connection down with its name in the reason (a schema that is too old, usually). */
 struct pg *pg_open(struct loop *l, const char *dsn, const char *application, const struct pg_stmt *stmts,
                    size_t n_stmts, const struct pg_hooks *hooks, void *arg);
-void pg_close(struct pg **p);
+void pg_close(struct pg **p);            /* outstanding callbacks are told `lost` first; no on_down */
 bool pg_is_up(const struct pg *p);
 size_t pg_pending(const struct pg *p);   /* calls whose callback is still to come */
 
-/* stmt: index in the table. Parameters in text form, NULL for SQL NULL; copied. Only while up. */
+/* stmt: index in the table. Parameters in text form, NULL for SQL NULL; copied. While not up the answer is `lost`.
+ * Nothing is executed before the next pg_sync. fn may be NULL. */
 void pg_call(struct pg *p, size_t stmt, const char *const *params, int n, pg_fn *fn, void *arg);
 void pg_sync(struct pg *p, pg_fn *fn, void *arg);
-void pg_disconnect(struct pg *p);        /* drop the connection and start over; on_down is called */
+void pg_disconnect(struct pg *p);        /* drop the connection and start over; on_down is called, from the loop */
 
 /* One array parameter ('{"a","b",NULL}'), built element by element. */
 struct pg_array {
@@ -78,7 +86,8 @@ char *pg_dsn(const char *value, struct err *e);
 struct pg_admin;
 struct pg_admin *pg_admin_open(const char *dsn, const char *application, struct err *e);
 int pg_admin_exec(struct pg_admin *a, const char *sql, struct err *e);              /* one or more statements */
-char *pg_admin_value(struct pg_admin *a, const char *sql, struct err *e);           /* first column of the first row; "" for none; NULL: error */
+/* First column of the first row, "" for no row; the caller frees it. NULL: error. */
+char *pg_admin_value(struct pg_admin *a, const char *sql, struct err *e);
 void pg_admin_close(struct pg_admin **a);
 
 #endif

@@ -2,10 +2,11 @@
  *
  *   start -> run -> drain (SIGTERM, SIGINT; at most drain_ms) -> stop
  *
- * A service with `processes` is a prefork master: it calls `open` once, then keeps one worker process per slot
+ * A service with `slots` is a prefork master: it calls `open` once, then keeps one worker process per slot
  * alive, each of which runs `start` in its own process. The master runs no library that does not survive fork.
  * A worker that stops answering its heartbeat is killed and replaced; one that dies is replaced with back-off.
- * SIGHUP: a new generation of workers is started, then the old one is drained; open descriptors stay.
+ * SIGHUP: the settings are read again and a new generation of workers is started, then the old one is drained;
+ * what `open` made and the number of slots stay. A worker whose master dies is killed by the kernel.
  *
  * Exit codes: 0 asked to stop; 1 failed (one line on stderr says why); 2 wrong usage. */
 #ifndef ORION_LIB_SERVICE_H
@@ -31,7 +32,8 @@ struct service_spec {
     unsigned (*slots)(const void *settings);                           /* how many workers */
     int (*open)(void *settings, void **shared_r, struct err *e);       /* master: listening sockets */
 
-    /* every process that serves; *state_r is the service's own. `slot` is 0 without prefork. */
+    /* every process that serves; *state_r is the service's own. `slot` is 0 without prefork. A start that fails
+     * has released what it made: stop is not called then. */
     int (*start)(struct service *s, const void *settings, void *shared, unsigned slot, void **state_r, struct err *e);
     void (*drain)(void *state);       /* stop taking work; call service_drained when nothing is left; NULL: at once */
     void (*stop)(void **state);       /* release everything; *state is set to NULL */
@@ -47,6 +49,6 @@ const char *service_version(void);            /* PACKAGE_VERSION */
 void service_ready(struct service *s);
 void service_drained(struct service *s);
 /* Give up: logs the reason and ends the process with code 1. */
-void service_fail(struct service *s, const struct err *e);
+_Noreturn void service_fail(struct service *s, const struct err *e);
 
 #endif

@@ -14,7 +14,7 @@ typedef int msg_handler_fn(void *arg, const struct msg_from *from, const void *m
 struct msg_handler {
     enum msg_type type;
     unsigned from;          /* msg_role bits that may send it here */
-    msg_handler_fn *fn;     /* `message` is the struct of `type`, valid during the call */
+    msg_handler_fn *fn;     /* `message` is the struct of `type`; it and what it points to are valid during the call */
 };
 
 /* -1 with the reason: not decodable, unknown, not allowed from this role, or what the handler said. */

@@ -7,6 +7,8 @@
  * The binary form (ZeroMQ, log chunks on WebSockets, runner sockets) is, little-endian:
  *   u8 0xB7, u8 major, u16 type, u32 length of the fields, u64 epoch, u64 conn, then per present field
  *   u8 number (from 1), varint length or value. A frame holds exactly one message.
+ * docs/PROTOCOL.md has the details. Encoders expect values within the table's limits and put U+FFFD for what is
+ * not UTF-8 in a text (a file name, a program's message), so that no peer refuses a fact for its wording.
  * Decoders accept nothing that the table does not allow, cost memory in proportion to the input, and name the
  * message and field in the error. */
 #ifndef ORION_PROTO_MSG_H
@@ -96,11 +98,13 @@ unsigned msg_senders(enum msg_type type);                   /* msg_role bits */
 unsigned msg_receivers(enum msg_type type);
 
 /* --- JSON ------------------------------------------------------------------------------------------------
- * Objects on WebSockets carry "type": "wire.name"; HTTP bodies do not (typed = false). Input is at most
- * MSG_JSON_MAX bytes, 8 levels deep, strict JSON, valid UTF-8, no NUL in any text. */
+ * Objects on WebSockets carry "type": "wire.name"; HTTP bodies do not (typed = false). A decoder accepts
+ * the right "type" in every message but those from and to clients: in HTTP bodies it is a field like any other.
+ * Input is at most MSG_JSON_MAX bytes, 8 levels deep, strict JSON, valid UTF-8, no NUL in any text. */
 #define MSG_JSON_MAX (1024 * 1024)
 
-/* struct_r: the struct of `type`. Errors: ERR_INVALID with `field`, ERR_TOO_LARGE. */
+/* struct_r: the struct of `type`; everything it points to is arena memory. Errors: ERR_INVALID, with `field` when one
+ * is at fault (a path: held[3].state), ERR_TOO_LARGE for the whole. */
 int msg_from_json(enum msg_type type, const char *data, size_t len, struct arena *a, void *struct_r, struct err *e);
 void msg_to_json(enum msg_type type, const void *message, bool typed, struct buf *out);
 /* The type named in a WebSocket object; MSG_NONE with a reason when there is none or it is unknown. */
@@ -115,17 +119,19 @@ struct msg_head {
 };
 #define MSG_HEAD_SIZE 24
 
-/* Leaves out fields newer than `minor`, the peer's. */
+/* Appends a frame. Leaves out fields newer than `minor`, the peer's. */
 void msg_to_bin(const struct msg_head *head, const void *message, int minor, struct buf *out);
 int msg_bin_head(const uint8_t *data, size_t len, struct msg_head *head_r, struct err *e);
-/* STR, BYTES and such point into arena copies; *struct_r is arena memory too. */
+/* *struct_r, texts and lists are arena memory. BYTES borrow: they point into `data` and are valid as long as it is;
+ * whoever keeps them longer copies them. */
 int msg_from_bin(const uint8_t *data, size_t len, struct arena *a, struct msg_head *head_r, void **struct_r,
                  struct err *e);
 
 /* --- documents and seeds --------------------------------------------------------------------------------- */
 
 void msg_print_protocol(struct buf *out);                    /* docs/PROTOCOL.md */
-/* A valid message of that type with every field present and filled from `seed`, for fuzz corpora and round-trip tests. */
+/* A valid message of that type filled from `seed`, for fuzz corpora and round-trip tests. Seed 0 has every field;
+ * others leave out some that are not required. */
 void msg_sample(enum msg_type type, unsigned seed, struct arena *a, void **struct_r);
 size_t msg_struct_size(enum msg_type type);
 

@@ -17,7 +17,7 @@ enum attempt_state {
 };
 
 enum state_event {
-#define STATE_EVENT(e) STATE_##e,
+#define STATE_EVENT(e, name) STATE_##e,
 #include "proto/state.def"
     STATE_EVENTS
 };

@@ -1,0 +1,33 @@
+/* helper.h - programs the agent runs for itself (git, rm): asynchronous, their output captured, with a time limit. */
+#ifndef ORION_AGENT_HELPER_H
+#define ORION_AGENT_HELPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/loop.h"
+
+struct helpers;   /* all that run */
+struct helper;    /* one */
+
+struct helper_spec {
+    const char *const *argv;
+    const char *const *env;      /* NULL: the agent's */
+    int64_t timeout_ms;
+};
+struct helper_end {
+    bool ok;                     /* it was started and left with 0 */
+    const char *out;             /* what it wrote to stdout, at most 1 MiB */
+    const char *err;             /* to stderr, at most 16 KiB; or why it was not started, or that it took too long */
+};
+typedef void helper_fn(void *arg, const struct helper_end *end);
+
+/* keep_fd stays open in every helper as descriptor 3: what is locked with it is locked until the last one ends. */
+struct helpers *helpers_new(struct loop *l, int keep_fd);
+void helpers_free(struct helpers **hs);   /* kills what runs */
+
+/* `fn` is always called, from the loop, and never from here; unless it is cancelled before. */
+struct helper *helper_start(struct helpers *hs, const struct helper_spec *spec, helper_fn *fn, void *arg);
+void helper_cancel(struct helper **h);    /* it is told to end; nobody hears of it */
+
+#endif

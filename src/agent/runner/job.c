@@ -1,0 +1,322 @@
+/* job.c - one attempt from its first command to its result (PROTOCOL "runner.job", "runner.ended").
+ *
+ * The commands run one after the other until one fails. Then whatever they left behind is ended: TERM, and after
+ * kill_ms KILL. When no process is left, the pipes are read to their end, and only then the result is written and
+ * told, so that the result always stands behind the last byte of the log. When the agent dies, everything is killed
+ * at once and there is no result. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/runner/runner.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/proc.h"
+
+enum { KILL_AGAIN_MS = 50 };
+
+enum phase {
+    PHASE_RUNNING,  /* a command runs */
+    PHASE_ENDING,   /* its leftovers are being ended */
+    PHASE_DRAINING, /* nothing runs; the pipes are read to their end */
+    PHASE_DONE,     /* the result is told; the agent says when to go */
+};
+
+struct job {
+    struct loop *loop;
+    const struct msg_runner_job *order;
+    void (*on_done)(void *arg);
+    void *arg;
+    struct link *link;
+    struct output *output;
+    struct timer *kill;
+    const char **env;
+    enum phase phase;
+    size_t next;              /* command */
+    pid_t pid;                /* of the command that runs; 0: none */
+    int wstatus;              /* of the command that ended last */
+    bool has_ended;           /* and there is one */
+    bool is_agent_gone;
+    char stopped[256], error[448];
+};
+
+/* --- the result ------------------------------------------------------------------------------------------------ */
+
+static void result_fill(const struct job *j, struct output_totals *t, struct msg_runner_ended *m)
+{
+    output_totals(j->output, t);
+    *m = (struct msg_runner_ended){
+        .error = *j->error ? j->error : NULL,
+        .stopped = *j->stopped ? j->stopped : NULL,
+        .chunks = (int64_t)t->chunks,
+        .bytes = (int64_t)t->bytes,
+        .lines = (int64_t)t->lines,
+        .head = { t->head.b, sizeof(t->head.b) },
+    };
+    if (*j->error || !j->has_ended)
+        return;
+    m->has.exit_code = WIFEXITED(j->wstatus);
+    m->exit_code = m->has.exit_code ? WEXITSTATUS(j->wstatus) : 0;
+    m->has.signal = WIFSIGNALED(j->wstatus);
+    m->signal = m->has.signal ? WTERMSIG(j->wstatus) : 0;
+}
+
+/* SPOOL/result, for whoever comes after the agent that started this. */
+static int result_write(const char *spool, const struct buf *json, struct err *e)
+{
+    char *to = mem_printf("%s/result", spool), *tmp = mem_printf("%s/result.new", spool);
+    int fd = open(tmp, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    int rc = fd < 0 || write(fd, json->data, json->len) != (ssize_t)json->len || fsync(fd) < 0 || rename(tmp, to) < 0;
+
+    if (rc)
+        err_sys(e, "cannot write %s", to);
+    if (fd >= 0)
+        close(fd);
+    mem_free(&to);
+    mem_free(&tmp);
+    return rc ? -1 : 0;
+}
+
+static void result_tell(struct job *j)
+{
+    struct msg_runner_ended m;
+    struct output_totals t;
+    struct buf json = { 0 };
+    struct err e = { 0 };
+
+    result_fill(j, &t, &m);
+    msg_to_json(MSG_RUNNER_ENDED, &m, false, &json);
+    if (result_write(j->order->spool, &json, &e))
+        log_warn("no result file", log_err(&e));
+    link_tell_ended(j->link, &m);
+    buf_fini(&json);
+}
+
+/* --- ending ----------------------------------------------------------------------------------------------------- */
+
+static void job_gone(struct job *j)
+{
+    timer_off(j->kill);
+    if (j->is_agent_gone) {
+        j->on_done(j->arg);
+        return;
+    }
+    j->phase = PHASE_DRAINING;
+    output_finish(j->output);
+}
+
+static void on_drained(void *arg)
+{
+    struct job *j = arg;
+
+    j->phase = PHASE_DONE;
+    result_tell(j);
+}
+
+static void on_reaped(void *arg, pid_t pid, int wstatus)
+{
+    struct job *j = arg;
+
+    if (pid != j->pid)
+        return;
+    j->pid = 0;
+    j->wstatus = wstatus;
+    j->has_ended = true;
+}
+
+/* Ends whatever still runs; `signo` says how politely. */
+static void job_end(struct job *j, int signo)
+{
+    if (j->phase > PHASE_ENDING)
+        return;
+    j->phase = PHASE_ENDING;
+    kin_signal(signo);
+    if (kin_reap(on_reaped, j) == KIN_NONE)
+        job_gone(j);
+    else
+        timer_in(j->kill, signo == SIGKILL ? KILL_AGAIN_MS : (uint64_t)j->order->kill_ms);
+}
+
+static void tick_kill(void *arg)
+{
+    job_end(arg, SIGKILL);
+}
+
+void job_stop(struct job *j, const char *reason)
+{
+    if (j->phase != PHASE_RUNNING)
+        return;
+    snprintf(j->stopped, sizeof(j->stopped), "%s", reason);
+    job_end(j, SIGTERM);
+}
+
+static void job_fail(struct job *j, const struct err *e)
+{
+    if (!*j->error)
+        snprintf(j->error, sizeof(j->error), "%s", e->text);
+}
+
+static void note_error(struct job *j, const struct err *e)
+{
+    char *line = mem_printf("orion: %s\n", e->text);
+
+    output_note(j->output, line);
+    mem_free(&line);
+}
+
+/* --- commands --------------------------------------------------------------------------------------------------- */
+
+static const char **env_make(const struct msg_pairs *pairs)
+{
+    const char **env = mem_array(pairs->n + 1, sizeof(*env));
+
+    for (size_t i = 0; i < pairs->n; i++)
+        env[i] = mem_printf("%s=%s", pairs->v[i].key, pairs->v[i].value);
+    return env;
+}
+
+static int command_spawn(struct job *j, const struct msg_strs *argv, struct err *e)
+{
+    const char **words = mem_array(argv->n + 1, sizeof(*words));
+    int pipes[2], rc;
+
+    memcpy(words, argv->v, argv->n * sizeof(*words));
+    rc = output_pipes(j->output, pipes, e);
+    if (!rc) {
+        const struct proc_fd fds[] = { { 0, -1 }, { 1, pipes[0] }, { 2, pipes[1] } };
+        const struct proc_spec spec = { .argv = words,
+                                        .env = j->env,
+                                        .cwd = j->order->cwd,
+                                        .fds = fds,
+                                        .n_fds = ARRAY_LEN(fds),
+                                        .new_session = true };
+
+        rc = proc_spawn(&spec, &j->pid, e);
+    }
+    mem_free(&words);
+    return rc;
+}
+
+static bool is_success(const struct job *j)
+{
+    return !j->has_ended || (WIFEXITED(j->wstatus) && WEXITSTATUS(j->wstatus) == 0);
+}
+
+/* The next command, or the end when there is none, one failed, or it cannot be started. */
+static void job_next(struct job *j)
+{
+    const struct msg_command_list *commands = &j->order->commands;
+    struct err e = { 0 };
+
+    if (!is_success(j) || j->next == commands->n) {
+        job_end(j, SIGTERM);
+        return;
+    }
+    if (command_spawn(j, &commands->v[j->next++].argv, &e)) {
+        job_fail(j, &e);
+        note_error(j, &e);
+        job_end(j, SIGTERM);
+        return;
+    }
+    if (j->next == commands->n)
+        output_pipes_close(j->output);
+}
+
+static void on_sigchld(void *arg)
+{
+    struct job *j = arg;
+    enum kin_left left = kin_reap(on_reaped, j);
+
+    if (j->phase == PHASE_RUNNING && !j->pid)
+        job_next(j);
+    else if (j->phase == PHASE_ENDING && left == KIN_NONE)
+        job_gone(j);
+}
+
+/* --- wiring ----------------------------------------------------------------------------------------------------- */
+
+static void on_spooled(void *arg, uint64_t seq, uint64_t offset)
+{
+    struct job *j = arg;
+
+    link_tell_spooled(j->link, seq, offset);
+}
+
+/* A log that cannot be kept ends the build: its result would stand for a log that is not there. */
+static void on_failed(void *arg, const struct err *e)
+{
+    struct job *j = arg;
+
+    log_error("the output cannot be kept", log_err(e));
+    job_fail(j, e);
+    if (j->phase == PHASE_RUNNING)
+        timer_in(j->kill, 0); /* not here: the caller is in the middle of its pipes */
+}
+
+static const struct output_hooks output_hooks = { on_spooled, on_failed, on_drained };
+
+static void on_trim(void *arg, uint64_t seq, uint64_t offset)
+{
+    struct job *j = arg;
+
+    output_trim(j->output, seq, offset);
+}
+
+static void on_stop(void *arg, const char *reason)
+{
+    job_stop(arg, reason);
+}
+
+static void on_closed(void *arg)
+{
+    struct job *j = arg;
+
+    j->is_agent_gone = true;
+    if (j->phase > PHASE_ENDING)
+        j->on_done(j->arg);
+    else
+        job_end(j, SIGKILL);
+}
+
+static const struct link_hooks link_hooks = { on_trim, on_stop, on_closed };
+
+struct job *job_new(struct loop *l, const struct msg_runner_job *order, int link_fd, void (*on_done)(void *arg),
+                    void *arg, struct err *e)
+{
+    struct job *j = mem_zalloc(sizeof(*j));
+
+    *j = (struct job){ .loop = l, .order = order, .on_done = on_done, .arg = arg };
+    j->output = output_new(l, order, &output_hooks, j, e);
+    if (!j->output) {
+        mem_free(&j);
+        return NULL;
+    }
+    j->env = env_make(&order->env);
+    j->kill = loop_timer(l, tick_kill, j);
+    j->link = link_new(l, link_fd, &link_hooks, j);
+    loop_signal(l, SIGCHLD, on_sigchld, j);
+    return j;
+}
+
+void job_start(struct job *j)
+{
+    output_note(j->output, j->order->notes);
+    job_next(j);
+}
+
+void job_free(struct job **j)
+{
+    if (*j) {
+        for (const char **at = (*j)->env; *at; at++)
+            mem_free(at);
+        mem_free(&(*j)->env);
+        timer_free(&(*j)->kill);
+        link_free(&(*j)->link);
+        output_free(&(*j)->output);
+    }
+    mem_free(j);
+}

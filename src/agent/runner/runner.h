@@ -1,0 +1,78 @@
+/* runner.h - the parts of orion-runner: the small process beside the agent that holds one attempt.
+ *
+ *   main.c         reads the order, wires the parts, ends the process
+ *   job.c          runs the commands one after the other; what is left of them is ended (PROTOCOL "runner.job")
+ *   output.c       pipes -> chunks: numbered, hashed, spooled
+ *   spool_write.c  the spool's files (agent/spool.h)
+ *   link.c         the socket pair to the agent
+ *   kin.c          finding, signalling and reaping every process of the attempt */
+#ifndef ORION_AGENT_RUNNER_RUNNER_H
+#define ORION_AGENT_RUNNER_RUNNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/err.h"
+#include "lib/hash.h"
+#include "lib/loop.h"
+#include "proto/msg.h"
+
+enum { RUNNER_LINK_FD = 3 };
+
+/* --- link.c ------------------------------------------------------------------------------------------------ */
+
+struct link;
+struct link_hooks {
+    void (*on_trim)(void *arg, uint64_t seq, uint64_t offset);
+    void (*on_stop)(void *arg, const char *reason);
+    void (*on_closed)(void *arg);    /* the agent closed it or died */
+};
+struct link *link_new(struct loop *l, int fd, const struct link_hooks *hooks, void *arg);
+void link_free(struct link **k);
+void link_tell_spooled(struct link *k, uint64_t seq, uint64_t offset);
+void link_tell_ended(struct link *k, const struct msg_runner_ended *ended);
+
+/* --- output.c ------------------------------------------------------------------------------------------------ */
+
+struct output;
+struct output_totals {
+    uint64_t chunks, bytes, lines;
+    struct hash head;
+};
+struct output_hooks {
+    void (*on_spooled)(void *arg, uint64_t seq, uint64_t offset);
+    void (*on_failed)(void *arg, const struct err *e);   /* the spool cannot be written: nothing more is read */
+    void (*on_drained)(void *arg);                       /* after output_finish: everything is in the spool */
+};
+struct output *output_new(struct loop *l, const struct msg_runner_job *job, const struct output_hooks *hooks, void *arg,
+                          struct err *e);
+void output_free(struct output **o);
+void output_note(struct output *o, const char *text);
+/* The ends that commands write to: of stdout and stderr; the same one unless streams are separate. */
+int output_pipes(struct output *o, int fds_r[2], struct err *e);
+void output_pipes_close(struct output *o);               /* no command will be started any more */
+/* Nobody writes any more: what is in the pipes is read to its end, then on_drained comes. */
+void output_finish(struct output *o);
+void output_trim(struct output *o, uint64_t seq, uint64_t offset);
+void output_totals(const struct output *o, struct output_totals *t_r);
+
+/* --- kin.c --------------------------------------------------------------------------------------------------- */
+
+/* Signals every descendant of this process; how many there are. */
+unsigned kin_signal(int signo);
+enum kin_left { KIN_NONE, KIN_SOME };
+/* Reaps whoever ended; `fn` hears of each. */
+enum kin_left kin_reap(void (*fn)(void *arg, pid_t pid, int wstatus), void *arg);
+
+/* --- job.c --------------------------------------------------------------------------------------------------- */
+
+struct job;
+/* Borrows the order. `on_done`: nothing of the attempt runs any more and its result has been written and told. */
+struct job *job_new(struct loop *l, const struct msg_runner_job *order, int link_fd, void (*on_done)(void *arg),
+                    void *arg, struct err *e);
+void job_start(struct job *j);
+void job_stop(struct job *j, const char *reason);
+void job_free(struct job **j);
+
+#endif

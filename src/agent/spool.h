@@ -1,0 +1,60 @@
+/* spool.h - the chunks of one attempt on the agent's disk: written by its runner, read by the agent that ships
+ * them, deleted when the log sink has them. It is the retransmit buffer of ARCHITECTURE "The life of a task" 4.
+ *
+ * A folder of files 000001.spool, 000002.spool... Numbers little-endian, nothing is aligned:
+ *   file header   8 bytes "orspool" NUL, u32 format version, u32 attempt, 16 bytes task id
+ *   record        u32 length of what follows the checksum, u32 CRC-32C of it, then
+ *                 seq u64, offset u64, length u32, stream u8, flags u16, time_ns u64, head 32 bytes, the bytes
+ * A file ends where a record is not whole or its checksum is wrong; the next file goes on with the next chunk. */
+#ifndef ORION_AGENT_SPOOL_H
+#define ORION_AGENT_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "lib/hash.h"
+#include "lib/uuid.h"
+#include "proto/chain.h"
+
+#define SPOOL_MAGIC "orspool"
+#define SPOOL_NAME "%06u.spool"
+enum {
+    SPOOL_VERSION = 1,
+    SPOOL_FILE_MAX = 8 * 1024 * 1024,
+    SPOOL_FILE_HEAD = 32,
+    SPOOL_RECORD_HEAD = 8,
+    SPOOL_CHUNK_HEAD = 63,
+    SPOOL_RECORD_MAX = SPOOL_RECORD_HEAD + SPOOL_CHUNK_HEAD + CHAIN_DATA_MAX,
+};
+
+struct spool_chunk {
+    struct chain_chunk chunk;
+    struct hash head;      /* of the chain, behind this chunk */
+    const uint8_t *data;
+};
+
+/* --- writing (runner/spool_write.c) ----------------------------------------------------------------------- */
+
+struct spool_writer;
+
+/* `dir` exists and holds no spool. */
+struct spool_writer *spool_writer_open(const char *dir, const struct uuid *task, uint32_t attempt, struct err *e);
+/* One whole record or none: a full disk leaves the spool as it was. */
+int spool_write(struct spool_writer *w, const struct spool_chunk *c, struct err *e);
+void spool_trim(struct spool_writer *w, uint64_t seq);   /* deletes the files whose chunks are all up to seq */
+void spool_writer_close(struct spool_writer **w);
+
+/* --- reading (spool_read.c) --------------------------------------------------------------------------------- */
+
+struct spool_reader;
+
+struct spool_reader *spool_reader_open(const char *dir);
+void spool_reader_close(struct spool_reader **r);
+/* The next read gives the first chunk behind `seq` that the spool still has. */
+void spool_rewind(struct spool_reader *r, uint64_t seq);
+/* 1: a chunk, valid until the next call; 0: no whole chunk is there (yet); -1: the spool cannot be read. */
+int spool_read(struct spool_reader *r, struct spool_chunk *c_r, struct err *e);
+
+#endif

@@ -1,0 +1,237 @@
+/* follow.c - follows a task's log byte for byte: text/plain, resumed at the offset after every break; what
+ * became of the attempt is asked afterwards.
+ *
+ * Given: a task id. Changes nothing at the server. Rules: docs/ARCHITECTURE.md "The life of a task", point 5. */
+#include "cli/follow.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/fetch.h"
+#include "proto/state.h"
+
+/* STREAM_MS: a quiet stream is opened anew after this long, so that a server that vanished without a word is
+ * noticed. SEAL_MS: how long an ended attempt's log may take to become complete. */
+enum { STREAM_MS = 60000, PAUSE_FIRST_MS = 50, PAUSE_MAX_MS = 1000, AWAY_MS = 60000, SEAL_MS = 120000 };
+
+bool follow_to_fd(void *arg, const char *data, size_t len)
+{
+    int fd = *(const int *)arg;
+
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        data += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+const struct msg_v1_attempt *follow_attempt(const struct msg_v1_task *t, int64_t number)
+{
+    for (size_t i = 0; i < t->attempts.n; i++) {
+        if (t->attempts.v[i].number == number)
+            return &t->attempts.v[i];
+    }
+    return NULL;
+}
+
+struct stream {
+    const struct follow *f;
+    int64_t offset;
+    bool is_stopped;
+};
+
+static bool on_data(void *arg, const char *data, size_t len)
+{
+    struct stream *s = arg;
+
+    s->offset += (int64_t)len;
+    s->is_stopped = !s->f->write(s->f->arg, data, len);
+    return !s->is_stopped;
+}
+
+static int64_t time_left(const struct follow *f, int64_t most_ms)
+{
+    int64_t left = f->until_ms - (int64_t)clock_boot_ms();
+
+    if (f->until_ms == 0 || left > most_ms)
+        return most_ms;
+    return left > 0 ? left : 1;
+}
+
+int follow_once(const struct follow *f, int64_t attempt, bool wait, int64_t *offset, struct err *e)
+{
+    static const char *const headers[] = { "Accept: text/plain", NULL };
+    struct stream s = { f, *offset, false };
+    struct fetch_response r = { 0 };
+    int rc;
+    char *url = mem_printf("%s/v1/tasks/%s/log?attempt=%lld&offset=%lld%s", f->api->url, f->id, (long long)attempt,
+                           (long long)*offset, wait ? "&follow=1" : "");
+    struct fetch_request q = { .url = url,
+                               .headers = headers,
+                               .ca_file = f->api->ca_file,
+                               .timeout_ms = time_left(f, STREAM_MS),
+                               .on_data = on_data,
+                               .arg = &s };
+
+    rc = fetch_http(&q, &r, e);
+    if (rc == 0 && !s.is_stopped && (r.status < 200 || r.status > 299))
+        rc = api_problem(r.status, &r.body, e);
+    if (s.is_stopped)
+        rc = err_set(e, ERR_SYSTEM, "nobody reads the log any more");
+    fetch_response_fini(&r);
+    mem_free(&url);
+    *offset = s.offset;
+    return rc;
+}
+
+/* What following has come to. */
+struct progress {
+    int64_t attempt;       /* being followed; 0: none yet */
+    int64_t offset;
+    int64_t away_since;    /* CLOCK_BOOTTIME; 0: the server answers */
+    int64_t ended_since;   /* the attempt is over but its log is not sealed */
+    int64_t pause_ms;
+};
+
+static bool is_whole(const struct msg_v1_attempt *a, const struct progress *p)
+{
+    if (strcmp(a->log_state, "open") == 0)
+        return false;
+    return !a->has.log_bytes || p->offset >= a->log_bytes || strcmp(a->log_state, "gap") == 0;
+}
+
+static void note_hole(const struct msg_v1_attempt *a, const struct progress *p)
+{
+    if (strcmp(a->log_state, "complete") == 0)
+        return;
+    if (a->has.log_bytes && a->log_bytes > p->offset)
+        fprintf(stderr, "orion: the log of attempt %lld ends early: %lld bytes are missing\n", (long long)p->attempt,
+                (long long)(a->log_bytes - p->offset));
+    else
+        fprintf(stderr, "orion: the log of attempt %lld may be incomplete\n", (long long)p->attempt);
+}
+
+static void note_next(const struct msg_v1_attempt *old, int64_t next)
+{
+    fprintf(stderr, "orion: attempt %lld %s (agent %s)%s%s; attempt %lld follows\n", (long long)old->number, old->state,
+            old->agent, old->message ? ": " : "", old->message ? old->message : "", (long long)next);
+}
+
+/* Has this attempt said everything it will? */
+static bool attempt_is_over(const struct msg_v1_attempt *a, struct progress *p)
+{
+    int state = attempt_state_by_name(a->state);
+
+    if (state < 0 || !attempt_is_terminal((enum attempt_state)state))
+        return false;
+    if (is_whole(a, p))
+        return true;
+    if (p->ended_since == 0)
+        p->ended_since = (int64_t)clock_boot_ms();
+    return (int64_t)clock_boot_ms() - p->ended_since > SEAL_MS;
+}
+
+static bool task_is_over(const struct msg_v1_task *t)
+{
+    int state = task_state_by_name(t->state);
+
+    return state >= 0 && task_is_terminal((enum task_state)state);
+}
+
+/* Looks at the task and moves on. 1: the end. 0: go on. */
+static int advance(const struct follow *f, const struct msg_v1_task *t, struct progress *p)
+{
+    const struct msg_v1_attempt *a = p->attempt ? follow_attempt(t, p->attempt) : NULL;
+
+    if (p->attempt == 0) {
+        p->attempt = f->attempt ? f->attempt : t->attempt;
+        return p->attempt == 0 && task_is_over(t);
+    }
+    if (!a || !attempt_is_over(a, p))
+        return 0;
+    if (f->attempt == 0 && t->attempt > p->attempt) {
+        note_hole(a, p);
+        note_next(a, t->attempt);
+        *p = (struct progress){ .attempt = t->attempt, .pause_ms = PAUSE_FIRST_MS };
+        return 0;
+    }
+    if (f->attempt == 0 && !task_is_over(t))
+        return 0; /* queued again: the next attempt is still to come */
+    note_hole(a, p);
+    return 1;
+}
+
+/* A refusal that waiting does not mend ends everything; absence only after AWAY_MS. */
+static int is_fatal(const struct err *e, struct progress *p)
+{
+    if (e->kind != ERR_UNAVAILABLE)
+        return true;
+    if (p->away_since == 0)
+        p->away_since = (int64_t)clock_boot_ms();
+    return (int64_t)clock_boot_ms() - p->away_since > AWAY_MS;
+}
+
+static void pause_a_little(const struct follow *f, struct progress *p)
+{
+    api_pause(time_left(f, p->pause_ms));
+    p->pause_ms = p->pause_ms * 2 < PAUSE_MAX_MS ? p->pause_ms * 2 : PAUSE_MAX_MS;
+}
+
+/* One look at the task, then its log until the stream ends. 1: the end. 0: go on. -1: failed. */
+static int step(const struct follow *f, struct progress *p, struct msg_v1_task *task_r, struct buf *body_r,
+                struct err *e)
+{
+    struct api look = { f->scratch, f->api->url, f->api->ca_file };
+    struct err now = { 0 };
+    int64_t before;
+
+    arena_fini(f->scratch);
+    buf_fini(body_r);
+    *task_r = (struct msg_v1_task){ 0 };
+    if (api_read_task(&look, f->id, task_r, body_r, &now) < 0) {
+        *e = now;
+        return is_fatal(&now, p) ? -1 : 0;
+    }
+    p->away_since = 0;
+    if (advance(f, task_r, p))
+        return 1;
+    if (p->attempt == 0 || !follow_attempt(task_r, p->attempt))
+        return f->attempt && !follow_attempt(task_r, f->attempt)
+                   ? err_set(e, ERR_NOT_FOUND, "task %s has no attempt %lld", f->id, (long long)f->attempt)
+                   : 0;
+    before = p->offset;
+    if (follow_once(f, p->attempt, true, &p->offset, &now) < 0 && now.kind != ERR_UNAVAILABLE) {
+        *e = now;
+        return -1;
+    }
+    if (p->offset > before)
+        p->pause_ms = PAUSE_FIRST_MS;
+    return 0;
+}
+
+enum follow_end follow_task(const struct follow *f, struct msg_v1_task *task_r, struct buf *body_r, struct err *e)
+{
+    struct progress p = { .pause_ms = PAUSE_FIRST_MS };
+
+    for (;;) {
+        struct err now = { 0 };
+        int rc = step(f, &p, task_r, body_r, &now);
+        if (rc > 0)
+            return FOLLOW_ENDED;
+        if (rc < 0) {
+            *e = now;
+            return now.kind == ERR_SYSTEM ? FOLLOW_STOPPED : FOLLOW_FAILED;
+        }
+        if (f->until_ms && (int64_t)clock_boot_ms() >= f->until_ms)
+            return FOLLOW_TOO_LONG;
+        pause_a_little(f, &p);
+    }
+}

@@ -1,0 +1,145 @@
+/* gateway.h - the parts of one gateway worker, and what they offer each other.
+ *
+ * A worker is one thread with one loop. It keeps no truth: everything here can be lost with the process. Parts
+ * are opaque outside their files; `struct gateway` only says where they are. */
+#ifndef ORION_GATEWAY_GATEWAY_H
+#define ORION_GATEWAY_GATEWAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/msg.h"
+
+struct bus;
+struct loop;
+struct request;      /* gateway/request.h */
+struct log_state;    /* gateway/log_state.h */
+
+struct gateway_settings {
+    char *host;
+    int64_t port;
+    int64_t workers;
+    char *database;
+    char *schedulers;
+    char *sinks;
+    int64_t submit_deadline_ms;
+};
+
+struct gateway {
+    const struct gateway_settings *settings;
+    char name[32];             /* "gateway-0", for hellos */
+    struct loop *loop;
+    struct bus *bus;
+    struct http *http;
+    struct db *db;
+    struct scheds *scheds;
+    struct sinks *sinks;
+    struct submits *submits;
+    struct agents *agents;
+    struct tracks *tracks;
+    struct follows *follows;
+    struct viewers *viewers;
+    struct timer *drain_timer;
+    uint64_t drain_since_ms;   /* 0: serving */
+    void *service;
+};
+
+/* listen.c - the master's sockets: one per worker slot, held open by the master. */
+struct listen;
+int listen_check_host(const char *host, struct err *e);   /* loopback only, until authentication exists */
+int listen_open(const struct gateway_settings *settings, struct listen **listen_r, struct err *e);
+int listen_slot(struct listen *l, unsigned slot);         /* in a worker: its socket; the others are closed */
+
+/* port.c - who holds a TCP port that is in use. */
+bool port_holder(int64_t port, char *text, size_t size);  /* "pid 12, nginx"; false: not to be found out */
+
+/* routes.c */
+void routes_serve(struct gateway *g, struct request *r);
+
+/* scheds.c - the schedulers: which one leads, and the way to it. */
+struct scheds *scheds_open(struct gateway *g, struct err *e);
+void scheds_close(struct scheds **s);
+uint64_t scheds_leader(const struct scheds *s);           /* its epoch; 0: nobody is known to lead */
+int scheds_send(struct scheds *s, enum msg_type type, uint64_t conn, const void *message); /* to the leader; -1: not sent */
+int64_t scheds_wall_ms(const struct scheds *s);           /* our clock, or the leader's when ours is 5 s off */
+
+/* sinks.c - the log sinks, by name. */
+struct sinks *sinks_open(struct gateway *g, struct err *e);
+void sinks_close(struct sinks **s);
+int sinks_chunk(struct sinks *s, const char *sink, const uint8_t *frame, size_t len);      /* -1: not sent */
+int sinks_read(struct sinks *s, const char *sink, const struct msg_log_read *read);        /* -1: not sent */
+bool sinks_subscribe(struct sinks *s, const char *sink, const uint8_t *topic, bool wanted); /* false: no such sink */
+void sinks_describe(const struct sinks *s, char *text, size_t size); /* "ok", or which are missing */
+bool sinks_are_up(const struct sinks *s);
+
+/* relay.c - which message goes where. */
+void relay_from_scheduler(struct gateway *g, const uint8_t *data, size_t len);
+void relay_from_sink(struct gateway *g, const uint8_t *data, size_t len);
+void relay_live(struct gateway *g, const uint8_t *data, size_t len);
+int relay_from_agent(struct gateway *g, uint64_t conn, bool is_binary, const uint8_t *data, size_t len, struct err *e);
+
+/* agents.c - the agents' WebSocket connections. */
+struct agents *agents_new(struct gateway *g);
+void agents_free(struct agents **a);
+void agents_serve(struct gateway *g, struct request *r);  /* GET /ws */
+size_t agents_count(const struct agents *a);
+bool agents_deliver(struct agents *a, uint64_t conn, enum msg_type type, const void *message); /* false: no such connection */
+void agents_greeted(struct agents *a, uint64_t conn, const struct msg_agent_hello *hello);
+void agents_welcomed(struct agents *a, uint64_t conn, const struct msg_agent_welcome *welcome);
+void agents_refuse(struct agents *a, uint64_t conn, int64_t code, const char *reason);
+bool agents_has_greeted(const struct agents *a, uint64_t conn);
+void agents_leader_up(struct agents *a, uint64_t epoch);  /* who does not know this leader says hello again */
+void agents_drain(struct agents *a);
+
+/* submit.c - submissions on their way to the leader. */
+struct submits *submits_new(struct gateway *g);
+void submits_free(struct submits **s);
+typedef void submit_fn(struct gateway *g, struct request *r, const struct msg_task_submitted *answer);
+/* Makes the task id, sends, and answers the request: by `fn` when the task is kept, else with what went wrong. */
+void submit_start(struct submits *s, struct request *r, struct msg_task_submit *task, submit_fn *fn);
+void submit_leader_up(struct submits *s);
+void submit_leader_down(struct submits *s);
+void submit_kept(struct submits *s, const struct msg_task_submitted *answer);
+void submit_refused(struct submits *s, const struct msg_task_refused *answer);
+
+/* db.c - reading PostgreSQL. The callbacks get NULL when the database did not answer. */
+struct db;
+struct db_filter {
+    const char *state, *project, *repo, *mr;   /* NULL: any */
+    const struct uuid *before;                 /* NULL: from the newest */
+    int64_t limit;
+};
+typedef void db_tasks_fn(void *arg, const struct msg_v1_tasks *tasks);
+typedef void db_agents_fn(void *arg, const struct msg_v1_agents *agents);
+typedef void db_logs_fn(void *arg, const struct log_state *logs, size_t n);
+struct db *db_open(struct gateway *g, const char *dsn);
+void db_close(struct db **d);
+bool db_is_up(const struct db *d);
+void db_task(struct db *d, const struct uuid *id, db_tasks_fn *fn, void *arg);       /* with its attempts */
+void db_tasks(struct db *d, const struct db_filter *filter, db_tasks_fn *fn, void *arg);
+void db_mr(struct db *d, const char *mr, db_tasks_fn *fn, void *arg);                /* all of a merge request, oldest first */
+void db_agents(struct db *d, db_agents_fn *fn, void *arg);
+void db_logs(struct db *d, const struct uuid *ids, size_t n, db_logs_fn *fn, void *arg);
+
+/* seed.c, v1.c, v1_log.c, health.c - handlers of the routes table. */
+void seed_post_task(struct gateway *g, struct request *r);
+void seed_get_status(struct gateway *g, struct request *r);
+void seed_get_mr(struct gateway *g, struct request *r);
+void seed_get_output(struct gateway *g, struct request *r);
+void v1_post_task(struct gateway *g, struct request *r);
+void v1_get_task(struct gateway *g, struct request *r);
+void v1_get_tasks(struct gateway *g, struct request *r);
+void v1_get_agents(struct gateway *g, struct request *r);
+void v1_get_log(struct gateway *g, struct request *r);
+void health_get(struct gateway *g, struct request *r);
+void health_live(struct gateway *g, struct request *r);
+void health_ready(struct gateway *g, struct request *r);
+void health_root(struct gateway *g, struct request *r);
+
+/* worker.c */
+struct service;
+int worker_start(struct service *s, const void *settings, void *shared, unsigned slot, void **state_r, struct err *e);
+void worker_drain(void *state);
+void worker_stop(void **state);
+
+#endif

@@ -1,0 +1,73 @@
+/* http_impl.h - what http.c, http_stream.c and http_upgrade.c share: the requests as libmicrohttpd sees them. */
+#ifndef ORION_GATEWAY_HTTP_IMPL_H
+#define ORION_GATEWAY_HTTP_IMPL_H
+
+#include <microhttpd.h>
+#include <sys/queue.h>
+
+#include "gateway/http.h"
+#include "gateway/request.h"
+#include "lib/loop.h"
+
+TAILQ_HEAD(http_requests_list, http_request);
+
+struct http_request {
+    struct request pub;                  /* first: handlers see only this */
+    struct http *http;
+    struct MHD_Connection *conn;
+    TAILQ_ENTRY(http_request) all;
+    TAILQ_ENTRY(http_request) ready;
+    bool has_begun;                      /* the headers were looked at */
+    bool is_served;                      /* the handler was called */
+    bool is_suspended;                   /* MHD leaves it alone until it is resumed */
+    bool is_ready;                       /* in the list of those to resume */
+    size_t body_seen;                    /* bytes of the body that came, kept or not */
+    struct MHD_Response *response;       /* the answer, until it is handed to MHD */
+    unsigned status;                     /* 0: not answered */
+    struct ticket *ticket;
+    uint64_t since_ms;
+    uint64_t since_ns;                   /* for the access log */
+    uint64_t sent;                       /* bytes of a stream */
+    /* streams */
+    const struct stream_hooks *hooks;
+    void *hooks_arg;
+    struct watch *left_watch;            /* tells when the client of a suspended stream leaves */
+    bool has_left;
+    /* upgrades */
+    upgraded_fn *upgrade_fn;
+    void *upgrade_arg;
+    struct { const char *name, *value; } headers[8];
+    size_t n_headers;
+    const char *method_name, *uri;
+};
+
+struct http {
+    struct gateway *g;
+    struct loop *loop;
+    struct MHD_Daemon *daemon;
+    struct watch *watch;
+    struct hook *hook;
+    struct timer *timer;                 /* MHD's own timeouts */
+    struct timer *tick;                  /* requests that wait too long */
+    struct timer *walk_timer;            /* when suspended requests may be resumed again */
+    bool needs_run;
+    bool is_draining;
+    bool is_closing;
+    size_t n_requests;
+    struct http_requests_list all;
+    struct http_requests_list ready;
+    uint64_t walk_began_ns;              /* 0: no walk is being timed */
+    uint64_t walk_cost_ns;
+    uint64_t walk_end_ns;
+};
+
+/* http.c */
+void http_respond(struct http_request *q, unsigned status, struct MHD_Response *response); /* consumes the response */
+void http_suspend(struct http_request *q);
+void http_make_ready(struct http_request *q);     /* resume it with the others, soon */
+void http_walk_done(struct http *h);              /* MHD called back: the walk over its parked connections is over */
+
+/* http_stream.c */
+void http_stream_end(struct http_request *q);     /* the request is over: tells the stream's owner */
+
+#endif

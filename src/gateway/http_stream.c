@@ -1,0 +1,74 @@
+/* http_stream.c - answers that come bit by bit: libmicrohttpd's content reader, suspended while there is nothing.
+ *
+ * Nothing is buffered per client here: the owner writes into MHD's own buffer when the socket has room. A client
+ * that leaves while its connection is suspended is noticed by watching the descriptor for EPOLLRDHUP. */
+#include <sys/epoll.h>
+
+#include "gateway/http_impl.h"
+#include "lib/clock.h"
+
+enum { BLOCK_SIZE = 64 };   /* allocated per response and not used for chunked ones */
+
+static void on_left(void *arg, uint32_t events)
+{
+    struct http_request *q = arg;
+
+    (void)events;
+    q->has_left = true;
+    watch_free(&q->left_watch);
+    http_make_ready(q);
+}
+
+static void stream_suspend(struct http_request *q)
+{
+    if (!q->left_watch) {
+        int fd = MHD_get_connection_info(q->conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        q->left_watch = loop_watch(q->http->loop, fd, EPOLLRDHUP | EPOLLET, on_left, q);
+    }
+    http_suspend(q);
+}
+
+static ssize_t on_fill(void *cls, uint64_t pos, char *out, size_t room)
+{
+    struct http_request *q = cls;
+
+    (void)pos;
+    http_walk_done(q->http);
+    if (q->has_left)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    ssize_t n = q->hooks->fill(q->hooks_arg, out, room);
+    if (n > 0)
+        return n;
+    if (n == STREAM_WAIT) {
+        stream_suspend(q);
+        return 0;
+    }
+    watch_free(&q->left_watch);
+    return n == STREAM_END ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+void request_stream(struct request *r, const char *type, const struct stream_hooks *hooks, void *arg)
+{
+    struct http_request *q = (struct http_request *)r;
+    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_fill, q, NULL);
+
+    q->hooks = hooks;
+    q->hooks_arg = arg;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+    MHD_add_response_header(response, "X-Accel-Buffering", "no");
+    http_respond(q, MHD_HTTP_OK, response);
+}
+
+void stream_wake(struct request *r)
+{
+    http_make_ready((struct http_request *)r);
+}
+
+void http_stream_end(struct http_request *q)
+{
+    watch_free(&q->left_watch);
+    if (q->hooks)
+        q->hooks->gone(q->hooks_arg);
+    q->hooks = NULL;
+}

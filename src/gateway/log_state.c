@@ -1,0 +1,51 @@
+/* log_state.c - copies of what SQL said about a followed task, and the questions asked of them. Pure. */
+#include "gateway/log_state.h"
+
+#include <string.h>
+
+static const struct log_segment *copy_segments(const struct log_attempt *from, struct arena *a)
+{
+    struct log_segment *v = arena_alloc(a, from->n_segments * sizeof(*v));
+
+    for (size_t i = 0; i < from->n_segments; i++) {
+        v[i].from = from->segments[i].from;
+        v[i].sink = arena_strdup(a, from->segments[i].sink);
+    }
+    return v;
+}
+
+void log_state_copy(const struct log_state *from, struct arena *a, struct log_state *to)
+{
+    struct log_attempt *attempts = arena_alloc(a, from->n_attempts * sizeof(*attempts));
+
+    *to = *from;
+    to->cause = arena_strdup(a, from->cause);
+    to->message = arena_strdup(a, from->message);
+    to->attempts = attempts;
+    for (size_t i = 0; i < from->n_attempts; i++) {
+        attempts[i] = from->attempts[i];
+        attempts[i].agent = arena_strdup(a, from->attempts[i].agent);
+        attempts[i].log_state = arena_strdup(a, from->attempts[i].log_state);
+        attempts[i].segments = copy_segments(&from->attempts[i], a);
+    }
+}
+
+const struct log_attempt *log_state_attempt(const struct log_state *s, int64_t number)
+{
+    for (size_t i = 0; i < s->n_attempts; i++)
+        if (s->attempts[i].number == number)
+            return &s->attempts[i];
+    return NULL;
+}
+
+int64_t log_state_latest(const struct log_state *s)
+{
+    return s->n_attempts ? s->attempts[s->n_attempts - 1].number : 0;
+}
+
+bool log_state_is_over(const struct log_state *s, int64_t number)
+{
+    const struct log_attempt *attempt = log_state_attempt(s, number);
+
+    return attempt && (attempt_is_terminal(attempt->state) || number < log_state_latest(s));
+}

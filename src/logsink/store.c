@@ -1,0 +1,204 @@
+/* store.c - the store's thread. Given jobs from the loop; changes DIR/log and deletes from DIR/journal.
+ *
+ * Implements ARCHITECTURE "Processes" (orion-logsink) and "Log format". */
+#include "logsink/store.h"
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "logsink/range.h"
+#include "logsink/segment.h"
+#include "logsink/thread.h"
+#include "logsink/verify.h"
+
+#define STORE_QUESTIONS_MAX 16   /* checks' steps and reads in one turn */
+#define STORE_SYNCS_MAX 4        /* files synced in one turn */
+#define STORE_RETRY_MS 1000
+
+struct jobs {
+    struct queue_item *first, **end;
+};
+
+struct store {
+    pthread_t thread;
+    int dir_fd;
+    struct files *files;
+    struct queue *in, *done;
+    struct jobs batches;
+    struct jobs questions;       /* loads and reads */
+    struct buf scratch;
+    uint64_t oldest_segment;     /* the first that is not deleted */
+    uint64_t newest_segment;     /* of the last chunk seen: the ones before are complete */
+    uint64_t full_until_ms;      /* 0: the disk is not full */
+    bool is_broken;
+};
+
+static void jobs_add(struct jobs *q, struct queue_item *i)
+{
+    i->next = NULL;
+    *q->end = i;
+    q->end = &i->next;
+}
+
+static struct queue_item *jobs_pop(struct jobs *q)
+{
+    struct queue_item *i = q->first;
+    if (i) {
+        q->first = i->next;
+        if (!q->first)
+            q->end = &q->first;
+    }
+    return i;
+}
+
+static void fail(struct store *s, const struct err *why)
+{
+    s->is_broken = true;
+    queue_push(s->done, &fault_new(why)->job.item);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------- */
+
+static int write_chunk(struct store *s, const struct chunk *c, struct err *e)
+{
+    const struct journal_record *r = &c->record;
+    if (r->kind == JOURNAL_SEAL)
+        return files_seal(s->files, &r->key, r->data, c->segment, e);
+    struct file *f = files_get(s->files, &r->key, true, e);
+    return f ? files_append(s->files, f, r, c->segment, e) : -1;
+}
+
+/* -1: the disk is full, or the store is broken; goes on with the same chunk next time. */
+static int write_batch(struct store *s, struct batch *b)
+{
+    struct err e = { 0 };
+    for (; b->next; b->next = b->next->next) {
+        if (b->next->segment > s->newest_segment)
+            s->newest_segment = b->next->segment;
+        if (write_chunk(s, b->next, &e))
+            break;
+    }
+    if (!b->next) {
+        if (s->full_until_ms)
+            log_info("the disk has room again");
+        s->full_until_ms = 0;
+        return 0;
+    }
+    if (e.kind != ERR_UNAVAILABLE) {
+        fail(s, &e);
+        return -1;
+    }
+    if (!s->full_until_ms)
+        log_error("the disk is full; logs wait in the journal", log_err(&e));
+    s->full_until_ms = clock_boot_ms() + STORE_RETRY_MS;
+    return -1;
+}
+
+static bool may_write(const struct store *s)
+{
+    return s->batches.first && !s->is_broken && clock_boot_ms() >= s->full_until_ms;
+}
+
+static void write_all(struct store *s)
+{
+    while (may_write(s) && write_batch(s, (struct batch *)s->batches.first) == 0) {
+        struct batch *b = (struct batch *)jobs_pop(&s->batches);
+        b->state = BATCH_STORED;
+        queue_push(s->done, &b->job.item);
+    }
+}
+
+/* --- the end of journal segments --------------------------------------------------------------------------- */
+
+/* true: more is left to do now. */
+static bool sync_some(struct store *s)
+{
+    struct err e = { 0 };
+    if (s->is_broken || s->oldest_segment >= s->newest_segment)
+        return false;
+    int more = files_sync(s->files, s->newest_segment - 1, STORE_SYNCS_MAX, &e);
+    for (; more == 0 && s->oldest_segment < s->newest_segment; s->oldest_segment++)
+        more = segment_delete(s->dir_fd, s->oldest_segment, &e);
+    if (more < 0)
+        fail(s, &e);
+    return more > 0;
+}
+
+/* --- checks and reads ------------------------------------------------------------------------------------ */
+
+static void answer_some(struct store *s)
+{
+    for (unsigned n = 0; n < STORE_QUESTIONS_MAX && s->questions.first; n++) {
+        struct job *j = (struct job *)jobs_pop(&s->questions);
+        if (j->kind == JOB_READ) {
+            range_read(s->files, (struct read *)j, &s->scratch);
+            queue_push(s->done, &j->item);
+        } else if (verify_step(s->files, (struct load *)j, &s->scratch)) {
+            queue_push(s->done, &j->item);
+        } else {
+            jobs_add(&s->questions, &j->item);
+        }
+    }
+}
+
+/* --- the thread ------------------------------------------------------------------------------------------ */
+
+static void take(struct store *s, bool is_busy)
+{
+    int64_t wait_ms = is_busy || s->questions.first ? 0 : s->batches.first ? STORE_RETRY_MS : -1;
+    struct queue_item *items = queue_wait(s->in, wait_ms);
+    while (items) {
+        struct job *j = (struct job *)items;
+        items = items->next;
+        if (j->kind == JOB_BATCH)
+            ((struct batch *)j)->next = ((struct batch *)j)->first;
+        jobs_add(j->kind == JOB_BATCH ? &s->batches : &s->questions, &j->item);
+    }
+}
+
+static void *store_main(void *arg)
+{
+    struct store *s = arg;
+    bool is_busy = false;
+    while (!queue_is_closed(s->in)) {
+        take(s, is_busy);
+        write_all(s);
+        answer_some(s);
+        is_busy = sync_some(s);
+    }
+    take(s, true);
+    write_all(s);
+    return NULL;
+}
+
+struct store *store_open(int dir_fd, struct files *files, uint64_t first_segment, struct queue *done)
+{
+    struct store *s = mem_zalloc(sizeof(*s));
+    *s = (struct store){ .dir_fd = dir_fd, .files = files, .in = queue_new(false), .done = done,
+                         .oldest_segment = first_segment, .newest_segment = first_segment };
+    s->batches.end = &s->batches.first;
+    s->questions.end = &s->questions.first;
+    thread_start(&s->thread, store_main, s);
+    return s;
+}
+
+void store_push(struct store *s, struct job *j)
+{
+    queue_push(s->in, &j->item);
+}
+
+void store_close(struct store **s)
+{
+    if (!*s)
+        return;
+    queue_close((*s)->in);
+    pthread_join((*s)->thread, NULL);
+    for (struct batch *b; (b = (struct batch *)jobs_pop(&(*s)->batches));)
+        batch_free(&b);
+    for (struct job *j; (j = (struct job *)jobs_pop(&(*s)->questions));)
+        job_free(&j);
+    queue_free(&(*s)->in);
+    files_free(&(*s)->files);
+    buf_fini(&(*s)->scratch);
+    mem_free(s);
+}

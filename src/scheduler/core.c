@@ -1,0 +1,257 @@
+/* core.c - one input becomes effects: the table of inputs, the journal's rows, and the final rows of a batch.
+ *
+ * Given inputs in order; changes only the core and the effects. ARCHITECTURE "The life of a task" and "When something
+ * dies" say what must follow from what; the handlers are in submit.c, agents.c, attempts.c and results.c. */
+#include "scheduler/core.h"
+
+#include <string.h>
+
+#include "scheduler/model.h"
+
+struct core *core_new(const struct core_config *config)
+{
+    struct core *core = mem_zalloc(sizeof *core);
+
+    core->config = config;
+    LIST_INIT(&core->all_demands);
+    TAILQ_INIT(&core->dirty_tasks);
+    TAILQ_INIT(&core->ended);
+    TAILQ_INIT(&core->placing);
+    TAILQ_INIT(&core->dirty_attempts);
+    TAILQ_INIT(&core->dirty_agents);
+    TAILQ_INIT(&core->filling);
+    TAILQ_INIT(&core->keys_by_age);
+    return core;
+}
+
+static void agent_free(struct agent *a)
+{
+    mem_free(&a->name);
+    mem_free(&a->version);
+    mem_free(&a->texts);
+    mem_free(&a->sorted);
+    mem_free(&a);
+}
+
+void core_free(struct core **core)
+{
+    struct core *c = *core;
+    struct idem_key *k;
+    struct agent *a;
+    struct task *t;
+
+    if (!c)
+        return;
+    *core = NULL;
+    while ((k = TAILQ_FIRST(&c->keys_by_age)))
+        key_free(c, &k);
+    for (size_t at = 0; (t = table_next(&c->tasks, &at)); at--) /* removal moves others into that slot */
+        task_free(c, &t);
+    for (size_t at = 0; (a = table_next(&c->agents, &at));)
+        agent_free(a);
+    table_fini(&c->tasks);
+    table_fini(&c->agents);
+    table_fini(&c->keys);
+    table_fini(&c->demands);
+    mem_free(&c);
+}
+
+/* --- inputs -------------------------------------------------------------------------------------------------- */
+
+static void step_lead(struct step *s, const void *message)
+{
+    const struct input_lead *lead = message;
+    struct row_event *ev;
+
+    s->core->epoch = lead->epoch;
+    ev = step_event(s, "leader.started", NULL, NULL, NULL);
+    event_data(s, ev, "name", lead->name);
+    event_data(s, ev, "version", lead->version);
+    event_data(s, ev, "tries", arena_printf(&s->fx->arena, "%lld", (long long)s->core->config->tries));
+}
+
+static step_fn *const steps[INPUT_KINDS] = {
+    [INPUT_LEAD] = step_lead,
+    [INPUT_SUBMIT] = step_submit,
+    [INPUT_HELLO] = step_hello,
+    [INPUT_GONE] = step_gone,
+    [INPUT_LEASE_OUT] = step_lease_out,
+    [INPUT_ACCEPT_OUT] = step_accept_out,
+    [INPUT_ACCEPT] = step_accept,
+    [INPUT_DECLINE] = step_decline,
+    [INPUT_PREPARED] = step_prepared,
+    [INPUT_RESULT] = step_result,
+    [INPUT_SEALED] = step_sealed,
+    [INPUT_GIVE_UP] = step_give_up,
+};
+
+void core_step(struct core *core, const struct input *in, struct effects *fx)
+{
+    struct step s = { .core = core, .fx = fx, .from = in->from, .at_ms = in->at_ms };
+    int64_t before = core->seq;
+
+    if (s.at_ms < core->now_ms)
+        s.at_ms = core->now_ms;
+    steps[in->kind](&s, in->message);
+    dispatch(&s);
+    /* Only what wrote an event may change the state, the passing of time included. */
+    if (core->seq != before) {
+        keys_expire(&s);
+        tasks_forget(core);
+    }
+}
+
+/* --- effects of a step ------------------------------------------------------------------------------------------ */
+
+char *step_text(struct step *s, const char *text)
+{
+    return arena_strdup(&s->fx->arena, text);
+}
+
+void *step_message(struct step *s, enum msg_type type, size_t size, struct route to)
+{
+    struct core_message *m = effects_message(s->fx);
+    void *body = arena_alloc(&s->fx->arena, size);
+
+    m->type = type;
+    m->to = to;
+    m->message = body;
+    return body;
+}
+
+/* The row is valid until the next one is made. */
+struct row_event *step_event(struct step *s, const char *kind, const struct task *t, const struct attempt *at,
+                             const struct agent *a)
+{
+    struct row_event *ev = effects_event(s->fx);
+
+    s->core->now_ms = s->at_ms;
+    ev->seq = ++s->core->seq;
+    ev->at_ms = s->at_ms;
+    ev->epoch = s->core->epoch;
+    ev->kind = kind;
+    if (t) {
+        ev->project = step_text(s, t->project);
+        ev->task_id = t->id;
+    }
+    if (at) {
+        ev->attempt = at->number;
+        ev->agent_id = at->agent->id;
+    }
+    if (a)
+        ev->agent_id = a->id;
+    return ev;
+}
+
+void event_data(struct step *s, struct row_event *ev, const char *key, const char *value)
+{
+    if (value && ev->n_data < EVENT_DATA_MAX)
+        ev->data[ev->n_data++] = (struct msg_pair){ key, step_text(s, value) };
+}
+
+/* --- rows of a batch ------------------------------------------------------------------------------------------- */
+
+static void collect_task(struct core *core, struct task *t, struct effects *fx)
+{
+    struct row_task *row = effects_task(fx);
+
+    *row = (struct row_task){
+        .is_new = t->is_new,
+        .id = t->id,
+        .state = t->state,
+        .commit = arena_strdup(&fx->arena, t->commit),
+        .cause = t->cause,
+        .message = arena_strdup(&fx->arena, t->message),
+        .exit_code = t->exit_code,
+        .attempt = t->number,
+        .created_ms = t->created_ms,
+        .started_ms = t->started_ms,
+        .ended_ms = t->ended_ms,
+        .spec = t->is_new ? spec_pack(t->spec, &fx->arena) : NULL,
+    };
+    t->is_new = t->is_dirty = false;
+    if (t->ended_ms)
+        task_drop_spec(core, t);
+}
+
+static void collect_attempt(struct attempt *at, struct effects *fx)
+{
+    struct row_attempt *row = effects_attempt(fx);
+
+    *row = (struct row_attempt){
+        .is_new = at->is_new,
+        .task_id = at->task->id,
+        .number = at->number,
+        .agent_id = at->agent->id,
+        .session = at->session,
+        .state = at->state,
+        .late_state = at->late_state,
+        .cause = at->cause,
+        .message = arena_strdup(&fx->arena, at->message),
+        .commit = arena_strdup(&fx->arena, at->commit),
+        .driver = arena_strdup(&fx->arena, at->driver),
+        .workspace = arena_strdup(&fx->arena, at->workspace),
+        .exit_code = at->exit_code,
+        .signal = at->signal,
+        .log_state = at->log_state,
+        .log_bytes = at->log_bytes,
+        .log_lines = at->log_lines,
+        .log_chunks = at->log_chunks,
+        .log_head = at->log_head,
+        .has_head = at->has_head,
+        .assigned_ms = at->assigned_ms,
+        .started_ms = at->started_ms,
+        .ended_ms = at->ended_ms,
+    };
+    at->is_new = at->is_dirty = false;
+}
+
+static void collect_agent(struct agent *a, struct effects *fx)
+{
+    struct row_agent *row = effects_agent(fx);
+
+    *row = (struct row_agent){
+        .is_new = a->is_new,
+        .id = a->id,
+        .instance = a->instance,
+        .name = arena_strdup(&fx->arena, a->name),
+        .version = arena_strdup(&fx->arena, a->version),
+        .labels = spec_pack(a->texts, &fx->arena)->labels,
+        .slots = a->slots,
+        .session = a->session,
+        .is_up = a->is_up,
+        .seen_ms = a->seen_ms,
+    };
+    a->is_new = a->is_dirty = false;
+}
+
+void core_collect(struct core *core, struct effects *fx)
+{
+    struct attempt *at;
+    struct agent *a;
+    struct task *t;
+
+    while ((t = TAILQ_FIRST(&core->dirty_tasks))) {
+        TAILQ_REMOVE(&core->dirty_tasks, t, dirty);
+        collect_task(core, t, fx);
+    }
+    while ((at = TAILQ_FIRST(&core->dirty_attempts))) {
+        TAILQ_REMOVE(&core->dirty_attempts, at, dirty);
+        collect_attempt(at, fx);
+    }
+    while ((a = TAILQ_FIRST(&core->dirty_agents))) {
+        TAILQ_REMOVE(&core->dirty_agents, a, dirty);
+        collect_agent(a, fx);
+    }
+}
+
+struct core_counts core_count(const struct core *core)
+{
+    return (struct core_counts){
+        .tasks = core->tasks.used,
+        .queued = core->queued,
+        .agents_up = core->agents_up,
+        .agents_connected = core->agents_connected,
+        .seq = core->seq,
+    };
+}

@@ -1,0 +1,201 @@
+/* dump.c - the core as canonical text: two cores with the same dump will do the same from now on.
+ *
+ * What no row says is left out: connections, free slots of connected agents, tasks that may be forgotten at any time. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/model.h"
+
+static int by_id(const void *x, const void *y)
+{
+    /* tasks and agents begin with their id, keys with their place */
+    return uuid_cmp(*(const struct uuid *const *)x, *(const struct uuid *const *)y);
+}
+
+static void *sorted_values(const struct table *table, size_t *n_r)
+{
+    void **all = mem_array(table->used + 1, sizeof *all), *value;
+    size_t n = 0;
+
+    for (size_t at = 0; (value = table_next(table, &at));)
+        all[n++] = value;
+    qsort(all, n, sizeof *all, by_id);
+    *n_r = n;
+    return all;
+}
+
+static void put_id(struct buf *out, const char *name, const struct uuid *id)
+{
+    char text[UUID_TEXT_SIZE];
+
+    uuid_format(id, text);
+    buf_printf(out, "%s=%s ", name, text);
+}
+
+static void put_text(struct buf *out, const char *name, const char *text)
+{
+    if (text)
+        buf_printf(out, "%s=%zu:%s ", name, strlen(text), text);
+}
+
+static void put_strs(struct buf *out, const char *name, struct msg_strs list)
+{
+    for (size_t i = 0; i < list.n; i++)
+        put_text(out, name, list.v[i]);
+}
+
+static void put_int(struct buf *out, const char *name, int64_t number)
+{
+    buf_printf(out, "%s=%lld ", name, (long long)number);
+}
+
+static void dump_spec(struct buf *out, const struct spec *s)
+{
+    put_text(out, "repo", s->repo);
+    put_text(out, "target", s->target);
+    put_text(out, "ref", s->ref);
+    put_text(out, "mr", s->mr);
+    put_text(out, "driver", s->driver);
+    put_strs(out, "arg", s->args);
+    put_strs(out, "label", s->labels);
+    for (size_t i = 0; i < s->env.n; i++) {
+        put_text(out, "env", s->env.v[i].key);
+        put_text(out, "value", s->env.v[i].value);
+    }
+    put_int(out, "separate", s->separate_streams);
+}
+
+static void dump_attempt(struct buf *out, const struct attempt *at)
+{
+    char head[HASH_TEXT_SIZE] = "";
+
+    if (at->has_head)
+        hash_format(&at->log_head, head);
+    buf_printf(out, "  attempt %lld %s ", (long long)at->number, attempt_state_name(at->state));
+    put_id(out, "agent", &at->agent->id);
+    put_text(out, "sink", at->sink);
+    put_int(out, "session", at->session);
+    put_int(out, "late", at->late_state);
+    put_text(out, "cause", at->cause);
+    put_text(out, "message", at->message);
+    put_text(out, "commit", at->commit);
+    put_text(out, "driver", at->driver);
+    put_text(out, "workspace", at->workspace);
+    buf_printf(out, "exit=%lld signal=%lld log=%d %lld %lld %lld %s at=%lld %lld %lld\n", (long long)at->exit_code,
+               (long long)at->signal, (int)at->log_state, (long long)at->log_bytes, (long long)at->log_lines,
+               (long long)at->log_chunks, head, (long long)at->assigned_ms, (long long)at->started_ms,
+               (long long)at->ended_ms);
+}
+
+static void dump_task(struct buf *out, const struct task *t)
+{
+    const struct attempt *at;
+
+    put_id(out, "task", &t->id);
+    buf_printf(out, "%s ", task_state_name(t->state));
+    put_text(out, "project", t->project);
+    put_text(out, "commit", t->commit);
+    put_text(out, "cause", t->cause);
+    put_text(out, "message", t->message);
+    buf_printf(out, "exit=%lld attempt=%lld at=%lld %lld %lld ", (long long)t->exit_code, (long long)t->number,
+               (long long)t->created_ms, (long long)t->started_ms, (long long)t->ended_ms);
+    if (!t->ended_ms)
+        dump_spec(out, t->spec);
+    buf_putc(out, '\n');
+    for (int64_t number = t->number; number > 0; number--)
+        LIST_FOREACH(at, &t->attempts, of_task)
+            if (at->number == number)
+                dump_attempt(out, at);
+}
+
+static void dump_agent(struct buf *out, const struct agent *a)
+{
+    put_id(out, "agent", &a->id);
+    put_id(out, "instance", &a->instance);
+    put_text(out, "name", a->name);
+    put_text(out, "version", a->version);
+    put_strs(out, "label", a->texts->labels);
+    buf_printf(out, "slots=%lld session=%lld up=%d seen=%lld busy=%lld\n", (long long)a->slots, (long long)a->session,
+               a->is_up, (long long)a->seen_ms, (long long)a->busy);
+}
+
+static void dump_key(struct core *core, struct buf *out, const struct idem_key *k)
+{
+    const struct task *t = table_get(&core->tasks, &k->task_id);
+    char body[HASH_TEXT_SIZE];
+
+    hash_format(&k->body, body);
+    put_text(out, "key", k->key);
+    put_text(out, "project", k->project);
+    put_id(out, "task", &k->task_id);
+    buf_printf(out, "body=%s at=%lld %s\n", body, (long long)k->created_ms,
+               task_state_name(t ? t->state : (enum task_state)k->end_state));
+}
+
+static int in_queue_order(const void *x, const void *y)
+{
+    const struct task *a = *(struct task *const *)x, *b = *(struct task *const *)y;
+
+    if (a->created_ms != b->created_ms)
+        return a->created_ms < b->created_ms ? -1 : 1;
+    return uuid_cmp(&a->id, &b->id);
+}
+
+static void dump_queue(struct buf *out, const char *name, const struct heap *queue)
+{
+    struct task **all = mem_array(queue->n + 1, sizeof *all);
+
+    for (size_t i = 0; i < queue->n; i++)
+        all[i] = HEAP_OWNER(queue->nodes[i], struct task, place);
+    qsort(all, queue->n, sizeof *all, in_queue_order);
+    for (size_t i = 0; i < queue->n; i++)
+        put_id(out, name, &all[i]->id);
+    if (queue->n)
+        buf_putc(out, '\n');
+    mem_free(&all);
+}
+
+static void dump_demands(struct core *core, struct buf *out)
+{
+    struct table by_key = { 0 };
+    struct demand **all, *d;
+    size_t n;
+
+    /* demands begin with their key, too */
+    LIST_FOREACH(d, &core->all_demands, all)
+        table_put(&by_key, &d->key, d);
+    all = sorted_values(&by_key, &n);
+    for (size_t i = 0; i < n; i++) {
+        put_strs(out, "demand", all[i]->labels);
+        buf_printf(out, "open=%zu\n", all[i]->open_tasks);
+        dump_queue(out, "retry", &all[i]->retries);
+        dump_queue(out, "fresh", &all[i]->fresh);
+    }
+    mem_free(&all);
+    table_fini(&by_key);
+}
+
+void core_dump(struct core *core, struct buf *out)
+{
+    struct idem_key **keys;
+    struct agent **agents;
+    struct task **tasks;
+    size_t n;
+
+    buf_printf(out, "epoch=%lld seq=%lld now=%lld session=%lld up=%zu queued=%zu\n", (long long)core->epoch,
+               (long long)core->seq, (long long)core->now_ms, (long long)core->session, core->agents_up, core->queued);
+    agents = sorted_values(&core->agents, &n);
+    for (size_t i = 0; i < n; i++)
+        dump_agent(out, agents[i]);
+    mem_free(&agents);
+    tasks = sorted_values(&core->tasks, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!task_is_forgettable(core, tasks[i]))
+            dump_task(out, tasks[i]);
+    mem_free(&tasks);
+    keys = sorted_values(&core->keys, &n);
+    for (size_t i = 0; i < n; i++)
+        dump_key(core, out, keys[i]);
+    mem_free(&keys);
+    dump_demands(core, out);
+}

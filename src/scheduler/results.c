@@ -1,0 +1,159 @@
+/* results.c - what an agent found and how it ended; the end of its log.
+ *
+ * The first committed fact about an attempt's end wins. A result that comes later goes to late_state only. Every fact
+ * is acknowledged, after the commit, or the agent would repeat it for ever. */
+#include <string.h>
+
+#include "scheduler/model.h"
+
+void step_prepared(struct step *s, const void *message)
+{
+    const struct msg_task_prepared *m = message;
+    struct attempt *at = attempt_find(s->core, &m->task_id, m->attempt);
+    struct row_event *ev;
+
+    attempt_ack(s, &m->task_id, m->attempt, "prepared");
+    if (!at || attempt_is_terminal(at->state)) {
+        attempt_stop(s, s->from, &m->task_id, m->attempt, "this attempt has ended");
+        return;
+    }
+    if (at->state == ATTEMPT_ASSIGNED)   /* it overtook the acceptance */
+        attempt_accepted(s, at);
+    if (at->commit)
+        return;
+    text_set(&at->commit, m->commit);
+    text_set(&at->driver, m->driver);
+    text_set(&at->workspace, m->workspace);
+    attempt_mark(s->core, at);
+    if (!at->task->commit) {
+        text_set(&at->task->commit, m->commit);
+        task_mark(s->core, at->task);
+    }
+    ev = step_event(s, "attempt.prepared", at->task, at, NULL);
+    event_data(s, ev, "commit", at->commit);
+    event_data(s, ev, "driver", at->driver);
+}
+
+/* --- results --------------------------------------------------------------------------------------------------- */
+
+static const struct outcome {
+    const char *name;
+    enum state_event event;
+    enum attempt_state state;
+} outcomes[] = {
+    { "succeeded", STATE_SUCCEED, ATTEMPT_SUCCEEDED }, { "failed", STATE_FAIL, ATTEMPT_FAILED },
+    { "cancelled", STATE_CANCEL, ATTEMPT_CANCELLED },  { "timed_out", STATE_TIME_OUT, ATTEMPT_TIMED_OUT },
+    { "lost", STATE_LOSE, ATTEMPT_LOST },
+};
+
+/* A word that this version does not know is a failure: the attempt has ended, that much is certain. */
+static const struct outcome *outcome_of(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++)
+        if (strcmp(outcomes[i].name, name) == 0)
+            return &outcomes[i];
+    return &outcomes[1];
+}
+
+static const char *cause_of(const char *name)
+{
+    static const char *const causes[] = { "build", "setup", "agent", "infrastructure", "policy" };
+
+    for (size_t i = 0; i < ARRAY_LEN(causes); i++)
+        if (strcmp(causes[i], name) == 0)
+            return causes[i];
+    return "agent";
+}
+
+static void keep_facts(struct attempt *at, const struct msg_task_result *m)
+{
+    at->exit_code = m->has.exit_code ? m->exit_code : -1;
+    at->signal = m->has.signal ? m->signal : -1;
+    at->log_bytes = m->log_bytes;
+    at->log_lines = m->log_lines;
+    at->log_chunks = m->log_chunks;
+    at->has_head = m->log_head.len == sizeof at->log_head.b;
+    if (at->has_head)
+        memcpy(at->log_head.b, m->log_head.data, sizeof at->log_head.b);
+}
+
+static void verdict(struct step *s, struct attempt *at, const struct msg_task_result *m, const struct outcome *o)
+{
+    at->state = (enum attempt_state)attempt_next(at->state, o->event);
+    at->cause = cause_of(m->cause);
+    text_set(&at->message, m->message);
+    at->ended_ms = s->at_ms;
+    attempt_detach(s->core, at);
+    attempt_mark(s->core, at);
+    task_end(s, at->task, o->event, at);
+    attempt_seal(s, at);
+}
+
+/* The attempt had ended without a result. One that is not known any more is left to the row's own condition. */
+static void keep_late(struct step *s, struct attempt *at, const struct msg_task_result *m, const struct outcome *o)
+{
+    struct row_late *row;
+
+    if (o->event == STATE_LOSE || (at && (at->state != ATTEMPT_LOST || at->late_state >= 0)))
+        return;
+    if (at) {
+        at->late_state = (int)o->state;
+        attempt_mark(s->core, at);
+        event_data(s, step_event(s, "attempt.late", at->task, at, NULL), "state", o->name);
+        return;
+    }
+    row = effects_late(s->fx);
+    row->task_id = m->task_id;
+    row->attempt = m->attempt;
+    row->state = o->state;
+}
+
+void step_result(struct step *s, const void *message)
+{
+    const struct msg_task_result *m = message;
+    const struct outcome *o = outcome_of(m->outcome);
+    struct attempt *at = attempt_find(s->core, &m->task_id, m->attempt);
+    const char *cause = cause_of(m->cause);
+    bool is_spoilt = o->event == STATE_FAIL && strcmp(cause, "infrastructure") == 0;
+
+    attempt_ack(s, &m->task_id, m->attempt, "result");
+    if (!at || attempt_is_terminal(at->state)) {
+        keep_late(s, at, m, o);
+        return;
+    }
+    if (!at->started_ms) {
+        at->started_ms = s->at_ms;
+        at->task->started_ms = at->task->started_ms ? at->task->started_ms : s->at_ms;
+    }
+    keep_facts(at, m);
+    if (o->event == STATE_LOSE)   /* given back in an orderly stop: nobody's fault */
+        attempt_end(s, at, &(struct ending){ STATE_LOSE, "policy", m->message ? m->message : "given back by the agent" });
+    else if (is_spoilt)
+        attempt_end(s, at, &(struct ending){ STATE_FAIL, cause, m->message });
+    else
+        verdict(s, at, m, o);
+}
+
+/* --- the end of a log ------------------------------------------------------------------------------------------- */
+
+void step_sealed(struct step *s, const void *message)
+{
+    const struct msg_log_sealed *m = message;
+    struct attempt *at = attempt_find(s->core, &m->task_id, m->attempt);
+    struct task *t;
+
+    if (!at || !attempt_is_terminal(at->state) || at->log_state != LOG_OPEN)
+        return;
+    t = at->task;
+    at->log_state = strcmp(m->state, "complete") == 0 ? LOG_COMPLETE : LOG_GAP;
+    if (!at->has_head) {   /* the agent never said how much there was */
+        at->log_bytes = m->bytes;
+        at->log_lines = m->lines;
+    }
+    attempt_mark(s->core, at);
+    event_data(s, step_event(s, "log.sealed", t, at, NULL), "state", m->state);
+    if (t->ended_ms && !t->is_waiting_out) {
+        TAILQ_INSERT_HEAD(&s->core->ended, t, ended);
+        t->is_waiting_out = true;
+    }
+}

@@ -1,0 +1,161 @@
+/* tasks.c - the core's objects: made, found, marked as changed, forgotten when nobody can ask for them any more. */
+#include <string.h>
+
+#include "scheduler/model.h"
+
+void text_set(char **text, const char *value)
+{
+    char *copy = value && *value ? mem_strdup(value) : NULL;
+
+    mem_free(text);
+    *text = copy;
+}
+
+struct task *task_new(struct core *core, const struct uuid *id)
+{
+    struct task *t = mem_zalloc(sizeof *t);
+
+    t->id = *id;
+    t->exit_code = -1;
+    table_put(&core->tasks, id, t);
+    return t;
+}
+
+struct attempt *attempt_new(struct task *t, int64_t number, struct agent *a)
+{
+    struct attempt *at = mem_zalloc(sizeof *at);
+
+    at->task = t;
+    at->agent = a;
+    at->number = number;
+    at->late_state = -1;
+    at->exit_code = at->signal = at->log_bytes = at->log_lines = at->log_chunks = -1;
+    LIST_INSERT_HEAD(&t->attempts, at, of_task);
+    LIST_INSERT_HEAD(&a->open, at, of_agent);
+    a->busy++;
+    queue_agent_moved(a);
+    return at;
+}
+
+void attempt_detach(struct core *core, struct attempt *at)
+{
+    LIST_REMOVE(at, of_agent);
+    at->agent->busy--;
+    queue_agent_freed(core, at->agent);
+}
+
+static void attempt_free(struct core *core, struct attempt *at)
+{
+    if (!attempt_is_terminal(at->state))
+        attempt_detach(core, at);
+    if (at->is_dirty)
+        TAILQ_REMOVE(&core->dirty_attempts, at, dirty);
+    LIST_REMOVE(at, of_task);
+    mem_free(&at->message);
+    mem_free(&at->commit);
+    mem_free(&at->driver);
+    mem_free(&at->workspace);
+    mem_free(&at->sink);
+    mem_free(&at);
+}
+
+void task_drop_spec(struct core *core, struct task *t)
+{
+    queue_close(core, t);
+    if (!t->is_new)    /* else its row is still to be written */
+        mem_free(&t->spec);
+}
+
+void task_free(struct core *core, struct task **t)
+{
+    struct task *gone = *t;
+
+    *t = NULL;
+    if (heap_has(&gone->place))
+        queue_remove(core, gone);
+    while (!LIST_EMPTY(&gone->attempts))
+        attempt_free(core, LIST_FIRST(&gone->attempts));
+    gone->is_new = false;
+    task_drop_spec(core, gone);
+    if (gone->is_dirty)
+        TAILQ_REMOVE(&core->dirty_tasks, gone, dirty);
+    if (gone->is_waiting_out)
+        TAILQ_REMOVE(&core->ended, gone, ended);
+    if (gone->is_placing)
+        TAILQ_REMOVE(&core->placing, gone, placing);
+    if (gone->key)
+        gone->key->end_state = (int)gone->state;
+    table_remove(&core->tasks, &gone->id);
+    mem_free(&gone->project);
+    mem_free(&gone->commit);
+    mem_free(&gone->message);
+    mem_free(&gone);
+}
+
+struct attempt *attempt_find(const struct core *core, const struct uuid *task_id, int64_t number)
+{
+    struct task *t = table_get(&core->tasks, task_id);
+    struct attempt *at;
+
+    if (!t)
+        return NULL;
+    LIST_FOREACH(at, &t->attempts, of_task)
+        if (at->number == number)
+            return at;
+    return NULL;
+}
+
+bool task_is_forgettable(const struct core *core, const struct task *t)
+{
+    const struct attempt *at;
+
+    if (!t->ended_ms || t->ended_ms + CORE_RECENT_MS > core->now_ms)
+        return false;
+    LIST_FOREACH(at, &t->attempts, of_task)
+        if (at->log_state == LOG_OPEN)
+            return false;
+    return true;
+}
+
+static bool task_has_marks(const struct task *t)
+{
+    const struct attempt *at;
+
+    LIST_FOREACH(at, &t->attempts, of_task)
+        if (at->is_dirty)
+            return true;
+    return t->is_dirty;
+}
+
+void tasks_forget(struct core *core)
+{
+    struct task *t;
+
+    while ((t = TAILQ_FIRST(&core->ended)) && t->ended_ms + CORE_RECENT_MS <= core->now_ms && !task_has_marks(t)) {
+        TAILQ_REMOVE(&core->ended, t, ended);
+        t->is_waiting_out = false;
+        if (task_is_forgettable(core, t))   /* else a log is open: it comes back when that is sealed */
+            task_free(core, &t);
+    }
+}
+
+void task_mark(struct core *core, struct task *t)
+{
+    if (!t->is_dirty)
+        TAILQ_INSERT_TAIL(&core->dirty_tasks, t, dirty);
+    t->is_dirty = true;
+}
+
+void attempt_mark(struct core *core, struct attempt *at)
+{
+    if (!at->is_dirty)
+        TAILQ_INSERT_TAIL(&core->dirty_attempts, at, dirty);
+    at->is_dirty = true;
+}
+
+void agent_mark(struct core *core, struct agent *a)
+{
+    if (!a->is_dirty)
+        TAILQ_INSERT_TAIL(&core->dirty_agents, a, dirty);
+    a->is_dirty = true;
+}

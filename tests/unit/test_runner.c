@@ -1,0 +1,542 @@
+/* test_runner.c - orion-runner as a real process: every byte once and in order, whoever writes it and however the
+ * attempt ends; nothing of an attempt survives it. Needs ORION_RUNNER, or ORION_BUILD to find it in. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/spool.h"
+#include "lib/buf.h"
+#include "lib/mem.h"
+#include "lib/proc.h"
+#include "proto/msg.h"
+
+enum { TIMEOUT_S = 30 };
+
+struct rig {
+    char dir[64];
+    char *spool;
+    int sock;
+    pid_t pid;
+    bool separate;
+    int64_t spool_max, kill_ms;
+    struct spool_reader *reader;
+    struct uuid task;
+    struct hash head;
+    uint64_t seq, offset;
+    struct buf log, out, err;      /* all chunks; those of stdout, of stderr */
+    struct msg_runner_ended *ended;
+    struct arena arena;
+};
+
+static const char *runner_path(void)
+{
+    static char path[4096];
+    const char *build = getenv("ORION_BUILD");
+
+    if (getenv("ORION_RUNNER"))
+        return getenv("ORION_RUNNER");
+    snprintf(path, sizeof(path), "%s/src/agent/runner/orion-runner", build ? build : ".");
+    return path;
+}
+
+static void rig_init(struct rig *r)
+{
+    *r = (struct rig){ .sock = -1, .spool_max = 64 << 20, .kill_ms = 5000 };
+    strcpy(r->dir, "/tmp/orion-runner-XXXXXX");
+    assert_non_null(mkdtemp(r->dir));
+    r->spool = mem_printf("%s/spool", r->dir);
+    assert_int_equal(mkdir(r->spool, 0700), 0);
+    uuid_random(&r->task);
+    chain_start(&r->task, 3, &r->head);
+}
+
+static int order_fd(const struct rig *r, const char *const *scripts, size_t n)
+{
+    static const struct msg_pair env[] = { { "PATH", "/usr/bin:/bin" }, { "GREETING", "hello" } };
+    struct msg_command commands[4];
+    const char *argvs[4][3];
+    struct msg_runner_job job = { .task_id = r->task,
+                                  .attempt = 3,
+                                  .spool = r->spool,
+                                  .spool_max = r->spool_max,
+                                  .cwd = r->dir,
+                                  .notes = "orion: a note\n",
+                                  .commands = { commands, n },
+                                  .env = { env, 2 },
+                                  .separate_streams = r->separate,
+                                  .kill_ms = r->kill_ms };
+    struct buf json = { 0 };
+    int fd = memfd_create("order", MFD_CLOEXEC);
+
+    for (size_t i = 0; i < n; i++) {
+        argvs[i][0] = scripts[i][0] == '!' ? scripts[i] + 1 : "sh";
+        argvs[i][1] = "-c";
+        argvs[i][2] = scripts[i];
+        commands[i] = (struct msg_command){ .argv = { argvs[i], 3 } };
+    }
+    job.has.separate_streams = true;
+    msg_to_json(MSG_RUNNER_JOB, &job, false, &json);
+    assert_int_equal(write(fd, json.data, json.len), json.len);
+    lseek(fd, 0, SEEK_SET);
+    buf_fini(&json);
+    return fd;
+}
+
+static void rig_start(struct rig *r, const char *const *scripts, size_t n)
+{
+    const char *argv[] = { runner_path(), NULL };
+    struct timeval limit = { .tv_sec = TIMEOUT_S };
+    int order = order_fd(r, scripts, n), pair[2];
+    struct err e = { 0 };
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    const struct proc_fd fds[] = { { 0, order }, { 2, 2 }, { 3, pair[1] } };
+    const struct proc_spec spec = { .argv = argv, .fds = fds, .n_fds = 3, .new_session = true };
+    if (proc_spawn(&spec, &r->pid, &e))
+        fail_msg("%s", e.text);
+    close(pair[1]);
+    close(order);
+    r->sock = pair[0];
+    r->reader = spool_reader_open(r->spool);
+}
+
+static void rig_send(struct rig *r, enum msg_type type, const void *m)
+{
+    const struct msg_head head = { .type = type };
+    struct buf packet = { 0 };
+
+    msg_to_bin(&head, m, MSG_MINOR, &packet);
+    assert_int_equal(send(r->sock, packet.data, packet.len, MSG_NOSIGNAL), packet.len);
+    buf_fini(&packet);
+}
+
+/* Takes over what is in the spool up to `seq`, checking numbers, offsets and the chain. */
+static void rig_collect(struct rig *r, uint64_t seq)
+{
+    struct spool_chunk c;
+    struct err e = { 0 };
+
+    while (r->seq < seq) {
+        assert_int_equal(spool_read(r->reader, &c, &e), 1);
+        assert_int_equal(c.chunk.seq, r->seq + 1);
+        assert_int_equal(c.chunk.offset, r->offset);
+        assert_true(c.chunk.length > 0 && c.chunk.length <= CHAIN_DATA_MAX);
+        chain_next(&r->head, &c.chunk, c.data);
+        assert_memory_equal(r->head.b, c.head.b, sizeof(c.head.b));
+        assert_int_equal(c.chunk.stream == CHAIN_BOTH, !r->separate);
+        buf_append(&r->log, c.data, c.chunk.length);
+        buf_append(c.chunk.stream == CHAIN_STDERR ? &r->err : &r->out, c.data, c.chunk.length);
+        r->seq++;
+        r->offset += c.chunk.length;
+    }
+}
+
+/* The next message; NULL: the runner closed. A spooled one is collected (and trimmed, when asked). */
+static void *rig_message(struct rig *r, bool trim, enum msg_type *type_r)
+{
+    uint8_t packet[8192];
+    struct msg_head head;
+    struct err e = { 0 };
+    void *m;
+    ssize_t n = recv(r->sock, packet, sizeof(packet), 0);
+
+    if (n < 0)
+        fail_msg("no word from the runner: %s", strerror(errno));
+    if (n == 0)
+        return NULL;
+    if (msg_from_bin(packet, (size_t)n, &r->arena, &head, &m, &e))
+        fail_msg("%s", e.text);
+    *type_r = head.type;
+    if (head.type == MSG_RUNNER_SPOOLED) {
+        const struct msg_runner_spooled *s = m;
+        const struct msg_runner_trim t = { .seq = s->seq, .offset = s->offset };
+
+        rig_collect(r, (uint64_t)s->seq);
+        assert_int_equal(s->offset, r->offset);
+        if (trim)
+            rig_send(r, MSG_RUNNER_TRIM, &t);
+    }
+    return m;
+}
+
+static void rig_until_log(struct rig *r, const char *text)
+{
+    enum msg_type type;
+
+    while (!r->log.data || !strstr(r->log.data, text))
+        assert_non_null(rig_message(r, false, &type));
+}
+
+static void rig_until_ended(struct rig *r, bool trim)
+{
+    enum msg_type type = MSG_NONE;
+
+    while (type != MSG_RUNNER_ENDED)
+        assert_non_null(r->ended = rig_message(r, trim, &type));
+    assert_int_equal(r->ended->chunks, r->seq);
+    assert_int_equal(r->ended->bytes, r->offset);
+    assert_memory_equal(r->ended->head.data, r->head.b, sizeof(r->head.b));
+}
+
+static int rig_exit(struct rig *r)
+{
+    int wstatus;
+
+    if (r->sock >= 0)
+        close(r->sock);
+    r->sock = -1;
+    assert_int_equal(waitpid(r->pid, &wstatus, 0), r->pid);
+    assert_true(WIFEXITED(wstatus));
+    return WEXITSTATUS(wstatus);
+}
+
+static void rig_fini(struct rig *r)
+{
+    const char *argv[] = { "rm", "-rf", r->dir, NULL };
+    const struct proc_spec spec = { .argv = argv };
+    pid_t pid;
+
+    if (r->sock >= 0)
+        assert_int_equal(rig_exit(r), 0);
+    spool_reader_close(&r->reader);
+    buf_fini(&r->log);
+    buf_fini(&r->out);
+    buf_fini(&r->err);
+    arena_fini(&r->arena);
+    mem_free(&r->spool);
+    assert_int_equal(proc_spawn(&spec, &pid, NULL), 0);
+    waitpid(pid, NULL, 0);
+}
+
+static void rig_run(struct rig *r, const char *script)
+{
+    rig_start(r, &script, 1);
+    rig_until_ended(r, false);
+}
+
+static struct buf file_text(const struct rig *r, const char *name)
+{
+    char *path = mem_printf("%s/%s", r->dir, name);
+    FILE *f = fopen(path, "re");
+    struct buf b = { 0 };
+    size_t n;
+
+    mem_free(&path);
+    assert_non_null(f);
+    while ((n = fread(buf_reserve(&b, 65536), 1, 65536, f)))
+        buf_commit(&b, n);
+    fclose(f);
+    return b;
+}
+
+static void assert_same(const struct buf *got, const char *note, struct buf want)
+{
+    size_t skip = strlen(note);
+
+    assert_int_equal(got->len, skip + want.len);
+    assert_memory_equal(got->data, note, skip);
+    assert_memory_equal(got->data + skip, want.data, want.len);
+    buf_fini(&want);
+}
+
+#define NOTE "orion: a note\n"
+
+/* --- tests --------------------------------------------------------------------------------------------------- */
+
+static void test_log_is_what_was_written(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_run(&r, "echo $GREETING; echo oops >&2; pwd; read x; printf 'no end'; exit 7");
+    char *want = mem_printf(NOTE "hello\noops\n%s\nno end", r.dir);
+    assert_string_equal(r.log.data, want);
+    mem_free(&want);
+    assert_true(r.ended->has.exit_code);
+    assert_int_equal(r.ended->exit_code, 7);
+    assert_false(r.ended->has.signal);
+    assert_int_equal(r.ended->lines, 5);
+    assert_null(r.ended->error);
+    assert_null(r.ended->stopped);
+    struct buf result = file_text(&r, "spool/result");
+    assert_non_null(strstr(result.data, "\"exit_code\":7"));
+    buf_fini(&result);
+    rig_fini(&r);
+}
+
+static void test_only_notes(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, NULL, 0);
+    rig_until_ended(&r, false);
+    assert_string_equal(r.log.data, NOTE);
+    assert_false(r.ended->has.exit_code);
+    assert_int_equal(r.ended->lines, 1);
+    rig_fini(&r);
+}
+
+static void test_commands_stop_at_the_first_that_fails(void **state)
+{
+    const char *scripts[] = { "echo one", "echo two; exit 3", "echo three" };
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, scripts, 3);
+    rig_until_ended(&r, false);
+    assert_string_equal(r.log.data, NOTE "one\ntwo\n");
+    assert_int_equal(r.ended->exit_code, 3);
+    rig_fini(&r);
+}
+
+static void test_signal_is_told(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_run(&r, "echo x; kill -SEGV $$");
+    assert_int_equal(r.ended->signal, SIGSEGV);
+    assert_false(r.ended->has.exit_code);
+    rig_fini(&r);
+}
+
+static void test_tool_that_cannot_start(void **state)
+{
+    const char *scripts[] = { "echo one", "!./configure" };
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, scripts, 2);
+    rig_until_ended(&r, false);
+    assert_string_equal(r.ended->error, "./configure: not found");
+    assert_false(r.ended->has.exit_code);
+    assert_string_equal(r.log.data, NOTE "one\norion: ./configure: not found\n");
+    rig_fini(&r);
+}
+
+/* Several writers at once, fast: what the pipe got is what the log has. */
+static void test_fast_writers(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_run(&r, "(seq 1 150000 & seq 1000000 1150000 >&2; wait) 2>&1 | tee copy; head -c 3000000 /dev/urandom | tee -a copy");
+    assert_int_equal(r.ended->exit_code, 0);
+    assert_same(&r.log, NOTE, file_text(&r, "copy"));
+    rig_fini(&r);
+}
+
+static void test_separate_streams(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.separate = true;
+    rig_run(&r, "(seq 1 100000 | tee copy.out) & seq 5 70000 | tee copy.err >&2; wait; printf x | tee -a copy.out");
+    assert_same(&r.out, NOTE, file_text(&r, "copy.out"));
+    assert_same(&r.err, "", file_text(&r, "copy.err"));
+    rig_fini(&r);
+}
+
+/* 12 MB through a spool that may hold 100 KB: the build waits, nothing is lost, and files are deleted. */
+static void test_small_spool(void **state)
+{
+    struct rig r;
+    char *first;
+
+    (void)state;
+    rig_init(&r);
+    r.spool_max = 100000;
+    const char *script = "seq 1 1600000 | tee copy";
+    rig_start(&r, &script, 1);
+    rig_until_ended(&r, true);
+    assert_true(r.log.len > 11000000);
+    assert_same(&r.log, NOTE, file_text(&r, "copy"));
+    first = mem_printf("%s/000001.spool", r.spool);
+    assert_int_not_equal(access(first, F_OK), 0);
+    mem_free(&first);
+    rig_fini(&r);
+}
+
+/* Past the bound nothing is read until the sink has something: the writer is stuck, not ended. */
+static void test_full_spool_stops_the_build(void **state)
+{
+    const char *script = "seq 1 200000; touch finished";
+    struct msg_runner_trim all;
+    enum msg_type type;
+    char *mark;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.spool_max = 200000;
+    rig_start(&r, &script, 1);
+    while (r.offset <= 200000)
+        rig_message(&r, false, &type);
+    mark = mem_printf("%s/finished", r.dir);
+    assert_int_not_equal(access(mark, F_OK), 0);
+    mem_free(&mark);
+    all = (struct msg_runner_trim){ .seq = (int64_t)r.seq, .offset = (int64_t)r.offset };
+    rig_send(&r, MSG_RUNNER_TRIM, &all);
+    rig_until_ended(&r, true);
+    assert_int_equal(r.log.len, strlen(NOTE) + 1288895);
+    rig_fini(&r);
+}
+
+static bool is_alive(pid_t pid)
+{
+    return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+static pid_t pid_of(const struct rig *r, const char *file)
+{
+    struct buf b = file_text(r, file);
+    pid_t pid = (pid_t)atoi(b.data);
+
+    buf_fini(&b);
+    assert_true(pid > 1);
+    return pid;
+}
+
+/* A daemon keeps stdout open: the attempt ends all the same, and the daemon with it. */
+static void test_daemon_holding_stdout(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_run(&r, "setsid sh -c 'echo from the daemon; echo $$ >daemon; exec sleep 600' & "
+                "while [ ! -s daemon ]; do sleep 0.01; done; echo bye; exit 4");
+    assert_int_equal(r.ended->exit_code, 4);
+    assert_string_equal(r.log.data, NOTE "from the daemon\nbye\n");
+    assert_false(is_alive(pid_of(&r, "daemon")));
+    rig_fini(&r);
+}
+
+/* It does not listen to TERM, and it writes when it gets one: those bytes count too. */
+static void test_stubborn_grandchild(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.kill_ms = 300;
+    rig_run(&r, "(setsid sh -c 'trap \"echo not me\" TERM; echo $$ >daemon; while :; do sleep 600 & wait; done' &) ; "
+                "while [ ! -s daemon ]; do sleep 0.01; done; echo bye");
+    assert_int_equal(r.ended->exit_code, 0);
+    assert_string_equal(r.log.data, NOTE "bye\nnot me\n");
+    assert_false(is_alive(pid_of(&r, "daemon")));
+    rig_fini(&r);
+}
+
+static void test_bytes_written_right_before_the_end(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct rig r;
+
+        rig_init(&r);
+        rig_run(&r, "(sh -c 'head -c 60000 /dev/zero | tr \"\\0\" x; kill -9 $PPID')");
+        assert_int_equal(r.log.len, strlen(NOTE) + 60000);
+        rig_fini(&r);
+    }
+}
+
+static void test_stop(void **state)
+{
+    const struct msg_runner_stop stop = { .reason = "because" };
+    const char *scripts[] = { "echo started; sleep 600 & wait", "echo never" };
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, scripts, 2);
+    rig_until_log(&r, "started");
+    rig_send(&r, MSG_RUNNER_STOP, &stop);
+    rig_until_ended(&r, false);
+    assert_string_equal(r.ended->stopped, "because");
+    assert_int_equal(r.ended->signal, SIGTERM);
+    assert_string_equal(r.log.data, NOTE "started\n");
+    rig_fini(&r);
+}
+
+static void test_agent_death_ends_all(void **state)
+{
+    const char *script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ >daemon; sleep 600' & "
+                         "while [ ! -s daemon ]; do sleep 0.01; done; echo $$ >main; echo started; sleep 600";
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, &script, 1);
+    rig_until_log(&r, "started");
+    pid_t daemon = pid_of(&r, "daemon"), main_pid = pid_of(&r, "main");
+    assert_int_equal(rig_exit(&r), 0);
+    assert_false(is_alive(daemon));
+    assert_false(is_alive(main_pid));
+    rig_fini(&r);
+}
+
+/* The agent reads nothing for a while: only the latest position counts, and the result still comes. */
+static void test_agent_that_does_not_read(void **state)
+{
+    const char *script = "i=0; while [ $i -lt 600 ]; do head -c 5000 /dev/zero; i=$((i+1)); done; touch finished";
+    char *mark;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, &script, 1);
+    mark = mem_printf("%s/finished", r.dir);
+    while (access(mark, F_OK))
+        usleep(10000);
+    mem_free(&mark);
+    rig_until_ended(&r, false);
+    assert_int_equal(r.log.len, strlen(NOTE) + 3000000);
+    rig_fini(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_log_is_what_was_written),
+        cmocka_unit_test(test_only_notes),
+        cmocka_unit_test(test_commands_stop_at_the_first_that_fails),
+        cmocka_unit_test(test_signal_is_told),
+        cmocka_unit_test(test_tool_that_cannot_start),
+        cmocka_unit_test(test_fast_writers),
+        cmocka_unit_test(test_separate_streams),
+        cmocka_unit_test(test_small_spool),
+        cmocka_unit_test(test_full_spool_stops_the_build),
+        cmocka_unit_test(test_daemon_holding_stdout),
+        cmocka_unit_test(test_stubborn_grandchild),
+        cmocka_unit_test(test_bytes_written_right_before_the_end),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_agent_death_ends_all),
+        cmocka_unit_test(test_agent_that_does_not_read),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
