@@ -241,7 +241,8 @@ END
 $$;
 GRANT USAGE ON SCHEMA orion TO orion_scheduler, orion_gateway;
 GRANT SELECT, INSERT, UPDATE ON orion.task, orion.attempt, orion.agent, orion.log_segment, orion.project TO orion_scheduler;
-GRANT SELECT, INSERT ON orion.event, orion.idempotency TO orion_scheduler;
+GRANT SELECT, INSERT ON orion.event TO orion_scheduler;
+GRANT SELECT, INSERT, DELETE ON orion.idempotency TO orion_scheduler;
 GRANT SELECT, UPDATE ON orion.leader TO orion_scheduler;
 GRANT SELECT ON ALL TABLES IN SCHEMA orion TO orion_gateway;
 GRANT USAGE ON SCHEMA orion_api_v1 TO orion_report;

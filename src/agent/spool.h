@@ -29,6 +29,9 @@ enum {
     SPOOL_RECORD_MAX = SPOOL_RECORD_HEAD + SPOOL_CHUNK_HEAD + CHAIN_DATA_MAX,
 };
 
+/* How every sentence about a spool that cannot be written begins: a full disk is nobody's build failing. */
+#define SPOOL_ERROR "cannot write the spool"
+
 struct spool_chunk {
     struct chain_chunk chunk;
     struct hash head;      /* of the chain, behind this chunk */

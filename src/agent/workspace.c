@@ -118,7 +118,7 @@ static void on_step(void *arg, const struct helper_end *end)
     const struct step_row *row = &steps[op->step];
 
     op->helper = NULL;
-    if (op->said.len + strlen(end->err) < SAID_MAX)
+    if (row->doing && op->said.len + strlen(end->err) < SAID_MAX)
         buf_puts(&op->said, end->err);
     if (!end->ok && row->doing)
         op_failed(op, row, end->err);
@@ -184,13 +184,20 @@ static size_t argv_probe(struct workspace_op *op, const char **words)
                                                NULL });
 }
 
+static const char *mirror_new_path(struct workspace_op *op)
+{
+    return arena_printf(&op->arena, "%s.new", op->mirror);
+}
+
 /* In the mirror's turn: whatever it takes to get the commit there. */
 static void op_fetch(struct workspace_op *op)
 {
-    if (!mirror_exists(op))
-        op_go(op, STEP_INIT);
-    else
+    if (mirror_exists(op)) {
         op_go(op, op->fetched == FETCHED_NOTHING ? STEP_FETCH : STEP_FETCH_ID);
+        return;
+    }
+    trash_put(op->all->trash, mirror_new_path(op)); /* half a one, from an agent that was killed */
+    op_go(op, STEP_INIT);
 }
 
 /* Somebody else fetched meanwhile: the commit may be there. */
@@ -219,11 +226,6 @@ static void done_probe(struct workspace_op *op, const struct helper_end *end)
     mirror_leave(op->all->mirrors, &op->turn);
     trash_put(op->all->trash, op->order.path);
     op_go(op, STEP_CLONE);
-}
-
-static const char *mirror_new_path(struct workspace_op *op)
-{
-    return arena_printf(&op->arena, "%s.new", op->mirror);
 }
 
 static size_t argv_init(struct workspace_op *op, const char **words)

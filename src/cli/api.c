@@ -96,8 +96,10 @@ static int request(const struct api *api, struct fetch_request *q, const char *p
     q->ca_file = api->ca_file;
     q->timeout_ms = REQUEST_MS;
     if (fetch_http(q, &r, e) < 0) {
-        err_prefix(e, "%s", api->url);
-    } else if (r.status < 200 || r.status > 299) {
+        fetch_response_fini(&r);
+        return -1;
+    }
+    if (r.status < 200 || r.status > 299) {
         api_problem(r.status, &r.body, e);
     } else {
         *body_r = r.body;

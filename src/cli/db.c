@@ -108,13 +108,18 @@ int db_create(const char *dsn, bool *made_r, struct err *e)
     }
     if (why.kind != ERR_NOT_FOUND)
         return err_set(e, why.kind, "%s", why.text);
+    why = (struct err){ 0 };
     char *name = db_dsn_name(dsn);
     if (!name)
         return err_set(e, ERR_INVALID, "the database has no name in the DSN; add dbname=orion");
-    int rc = make_database(dsn, name, e);
+    int rc = make_database(dsn, name, &why);
     *made_r = rc == 0;
     mem_free(&name);
-    return rc;
+    if (rc < 0 && (a = connect_to(dsn, &(struct err){ 0 }))) {
+        pg_admin_close(&a); /* somebody else made it in the same moment */
+        rc = 0;
+    }
+    return rc < 0 ? err_set(e, why.kind, "%s", why.text) : 0;
 }
 
 /* Runs after the first file, which makes the schema; harmless later. */

@@ -81,7 +81,9 @@ struct lab {
 const char *lab_default_dir(struct arena *a);
 const char *lab_dir_resolve(struct arena *a, const char *dir, struct err *e);   /* NULL dir: the default */
 const char *lab_path(const struct lab *lab, const char *name);                  /* DIR/name, in the arena */
-int lab_dirs_make(struct lab *lab, struct err *e);         /* as root or the user itself */
+int lab_dirs_make_first(struct lab *lab, struct err *e);   /* DIR and where the lock is; as root or the user itself */
+int lab_dirs_make(struct lab *lab, struct err *e);         /* the rest, under the lock */
+int lab_dirs_check_reach(const struct lab *lab, struct err *e);
 int lab_dirs_check_space(const struct lab *lab, struct err *e);
 /* The first folder on the way to `path` that this process may not enter; NULL: it can be reached. */
 const char *lab_reach_stop(struct arena *a, const char *path);
@@ -138,11 +140,14 @@ bool lab_wait(struct lab *lab, int fd, int64_t ms);
 
 /* --- lab_pg.c -------------------------------------------------------------------------------------------------- */
 int lab_pg_prepare(struct lab *lab, struct err *e);        /* initdb when there is no data yet */
+void lab_pg_clean(const struct lab *lab);                   /* only when nothing of it is left */
 int lab_pg_wait(struct lab *lab, struct lab_part *part, struct err *e);         /* until it takes connections */
 int lab_pg_migrate(struct lab *lab, struct err *e);        /* after a dump when there is something to lose */
 
-/* --- lab_farm.c: is the whole of it ready? -------------------------------------------------------------------- */
-int lab_farm_wait(struct lab *lab, struct err *e);
+/* --- lab_farm.c: is the whole of it ready? since_ms: wall clock, what agents said before does not count -------- */
+int lab_farm_wait(struct lab *lab, int64_t since_ms, struct err *e);
+/* After a restart: the same as far as `part` goes, and only while what it takes is there. */
+int lab_farm_settle(struct lab *lab, const struct lab_part *part, int64_t since_ms, struct err *e);
 
 /* --- lab_ctl.c: asking the supervisor -------------------------------------------------------------------------- */
 int lab_ctl_listen(const struct lab *lab, struct err *e);
@@ -156,6 +161,8 @@ const char *lab_url(const struct lab *lab, struct arena *a);
 void lab_url_publish(const struct lab *lab, bool is_up);
 const char *lab_default_url(struct arena *a);              /* of the user's running default lab; NULL: none runs */
 
+const char *lab_repo_url(struct arena *a, const char *url);     /* a relative local path made absolute */
+void lab_warn_of_repo(struct lab *lab, const struct lab_repo *r);
 extern const struct verb lab_up_verb, lab_supervise_verb;
 
 #endif

@@ -121,7 +121,7 @@ static int make_way(const struct lab *lab, struct err *e)
     }
 }
 
-static int check_reach(const struct lab *lab, struct err *e)
+int lab_dirs_check_reach(const struct lab *lab, struct err *e)
 {
     if (lab_user_assume(&lab->user, e) < 0)
         return -1;
@@ -129,16 +129,21 @@ static int check_reach(const struct lab *lab, struct err *e)
     lab_user_return(&lab->user);
     if (!stop)
         return 0;
-    return err_field(e, "dir", "%s runs as user %s, who may not enter %s: open that folder (chmod a+x) or choose another "
+    return err_set(e, ERR_DENIED, "the lab in %s would run as user %s, who may not enter %s: open that folder (chmod a+x) or choose another "
                                "--dir", lab->dir, lab->user.name, stop);
+}
+
+int lab_dirs_make_first(struct lab *lab, struct err *e)
+{
+    if (lab_dirs_check_reach(lab, e) < 0 || make_way(lab, e) < 0 || lab_dirs_check_reach(lab, e) < 0)
+        return -1;
+    return make_dir(lab, lab_path(lab, "pid"), 0755, true, e);
 }
 
 int lab_dirs_make(struct lab *lab, struct err *e)
 {
-    static const char *const folders[] = { "pid", "log", "backup" };
+    static const char *const folders[] = { "log", "backup" };
 
-    if (check_reach(lab, e) < 0 || make_way(lab, e) < 0 || check_reach(lab, e) < 0)
-        return -1;
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
         if (make_dir(lab, lab_path(lab, folders[i]), 0755, true, e) < 0)
             return -1;
@@ -209,6 +214,7 @@ int lab_sockets_make(struct lab *lab, struct err *e)
 
 void lab_sockets_remove(const struct lab *lab)
 {
+    lab_pg_clean(lab);
     unlink(arena_printf(lab->arena, "%s/ctl", lab->conf.sockets));
     unlink(arena_printf(lab->arena, "%s/scheduler.sock", lab->conf.sockets));
     for (int64_t i = 1; i <= lab->conf.sinks; i++) {
@@ -244,8 +250,10 @@ char *lab_file_read(const char *path)
 
     if (fd < 0)
         return NULL;
-    while (text.len < TEXT_MAX && (n = read(fd, buf_reserve(&text, 4096), 4096)) > 0)
-        buf_commit(&text, (size_t)n);
+    do {
+        n = read(fd, buf_reserve(&text, 4096), 4096);
+        buf_commit(&text, n > 0 ? (size_t)n : 0);
+    } while (n > 0 && text.len < TEXT_MAX);
     close(fd);
     return buf_take(&text);
 }

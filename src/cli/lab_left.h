@@ -4,14 +4,6 @@
 
 #include "cli/lab.h"
 
-/* From the text of /proc/PID/stat. Pure. */
-struct lab_stat {
-    pid_t parent, session;
-    char state;
-    uint64_t start;
-};
-int lab_stat_parse(const char *text, struct lab_stat *s_r);
-
 uint64_t lab_proc_start(pid_t pid);                /* 0: gone, or a zombie */
 bool lab_proc_is_alive(const struct lab_proc *p);
 void lab_proc_kill(const struct lab_proc *p, int signo);  /* never another that got the pid meanwhile */

@@ -5,7 +5,7 @@
 #include "cli/out.h"
 #include "lib/clock.h"
 
-enum { LIMIT = 20, LIMIT_MAX = 1000, COLUMNS = 8, TEXT_MAX = 40, COMMIT_CHARS = 10 };
+enum { LIMIT = 20, LIMIT_MAX = 500, COLUMNS = 8, TEXT_MAX = 40, COMMIT_CHARS = 10 };
 
 struct list_options {
     struct cli_server server;

@@ -76,21 +76,18 @@ const char *cli_operand(const struct cli_call *call, const char *what)
     return NULL;
 }
 
-static void print_verbs(const struct verb *const *list, const char *before)
+static void print_verbs(const struct verb *const *list)
 {
     for (; *list; list++) {
-        char left[64];
-        if (!(*list)->summary)
-            continue;
-        snprintf(left, sizeof(left), "%s%s", before, (*list)->name);
-        printf("  %-16s %s\n", left, (*list)->summary);
+        if ((*list)->summary)
+            printf("  %-16s %s\n", (*list)->name, (*list)->summary);
     }
 }
 
 static int print_overview(void)
 {
     printf("usage: orion VERB [OPTION]... [ARGUMENT]...\n\nOrion, a build farm.\n\nVerbs:\n");
-    print_verbs(verbs, "");
+    print_verbs(verbs);
     printf("\n`orion help VERB` says more of each. The server is --url, ORION_URL, the default lab that runs, or\n"
            "http://127.0.0.1:8004.\n");
     return CLI_OK;
@@ -102,10 +99,8 @@ static int print_help(const struct verb *v)
     if (v->details)
         printf("\n%s\n", v->details);
     if (v->subs) {
-        char before[64];
-        snprintf(before, sizeof(before), "%s ", v->name);
         printf("\n");
-        print_verbs(v->subs, "");
+        print_verbs(v->subs);
         return CLI_OK;
     }
     if (v->rows) {

@@ -117,7 +117,6 @@ void db_close(struct db **d);
 bool db_is_up(const struct db *d);
 void db_task(struct db *d, const struct uuid *id, db_tasks_fn *fn, void *arg);       /* with its attempts */
 void db_tasks(struct db *d, const struct db_filter *filter, db_tasks_fn *fn, void *arg);
-void db_mr(struct db *d, const char *mr, db_tasks_fn *fn, void *arg);                /* all of a merge request, oldest first */
 void db_agents(struct db *d, db_agents_fn *fn, void *arg);
 void db_logs(struct db *d, const struct uuid *ids, size_t n, db_logs_fn *fn, void *arg);
 

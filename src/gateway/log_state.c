@@ -30,6 +30,23 @@ void log_state_copy(const struct log_state *from, struct arena *a, struct log_st
     }
 }
 
+static bool attempt_equals(const struct log_attempt *a, const struct log_attempt *b)
+{
+    return a->number == b->number && a->state == b->state && strcmp(a->log_state, b->log_state) == 0 &&
+           a->has_bytes == b->has_bytes && a->bytes == b->bytes && a->head_len == b->head_len &&
+           a->n_segments == b->n_segments;
+}
+
+bool log_state_equals(const struct log_state *a, const struct log_state *b)
+{
+    if (a->state != b->state || a->n_attempts != b->n_attempts)
+        return false;
+    for (size_t i = 0; i < a->n_attempts; i++)
+        if (!attempt_equals(&a->attempts[i], &b->attempts[i]))
+            return false;
+    return true;
+}
+
 const struct log_attempt *log_state_attempt(const struct log_state *s, int64_t number)
 {
     for (size_t i = 0; i < s->n_attempts; i++)

@@ -39,6 +39,7 @@ struct log_state {
 };
 
 void log_state_copy(const struct log_state *from, struct arena *a, struct log_state *to);
+bool log_state_equals(const struct log_state *a, const struct log_state *b);   /* in all that can change */
 const struct log_attempt *log_state_attempt(const struct log_state *s, int64_t number);  /* NULL: none */
 int64_t log_state_latest(const struct log_state *s);                                     /* 0: no attempt yet */
 /* The attempt will write no more: it ended, or another one came after it. */

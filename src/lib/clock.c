@@ -75,8 +75,8 @@ static bool take_date(const char **at, const char *end, struct tm *tm)
     int year, month, day;
     bool is_leap;
 
-    if (!take_number(at, end, 4, 0, 9999, &year) || !take_char(at, end, "-") || !take_number(at, end, 2, 1, 12, &month) ||
-        !take_char(at, end, "-") || !take_number(at, end, 2, 1, 31, &day))
+    if (!take_number(at, end, 4, 0, 9999, &year) || !take_char(at, end, "-") ||
+        !take_number(at, end, 2, 1, 12, &month) || !take_char(at, end, "-") || !take_number(at, end, 2, 1, 31, &day))
         return false;
     is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     if (day > days[month - 1] + (month == 2 && is_leap))

@@ -15,7 +15,7 @@
 #define KEY_PREFIX "ORION_"
 
 struct conf_value {
-    char *text;   /* as given; NULL: unset */
+    char *text; /* as given; NULL: unset */
     char *origin;
 };
 
@@ -287,6 +287,11 @@ static int flag_refuse(const struct conf *c, const char *flag, size_t len, struc
     return -1;
 }
 
+static bool row_has_flag(const struct conf_row *row, const char *flag, size_t len)
+{
+    return row->flag && strlen(row->flag) == len && strncmp(row->flag, flag, len) == 0;
+}
+
 /* Takes the flag at argv[*i]; its value may be the next argument. */
 static int flag_take(struct conf *c, int argc, char **argv, int *i, struct err *e)
 {
@@ -295,7 +300,7 @@ static int flag_take(struct conf *c, int argc, char **argv, int *i, struct err *
     size_t r = 0;
     char *origin;
 
-    while (r < c->n_rows && !(c->rows[r].flag && strlen(c->rows[r].flag) == len && strncmp(c->rows[r].flag, flag, len) == 0))
+    while (r < c->n_rows && !row_has_flag(&c->rows[r], flag, len))
         r++;
     if (r == c->n_rows)
         return flag_refuse(c, flag, len, e);

@@ -43,8 +43,10 @@ struct conf;
 struct conf *conf_load(const struct conf_row *rows, void *settings, const char *file, bool file_required,
                        int *argc, char **argv, struct err *e);
 void conf_free(struct conf **c);
-const char *conf_origin(const struct conf *c, const char *env_or_flag); /* "default", "/etc/orion/orion.env:3", "ORION_PORT", "--port" */
-void conf_print(const struct conf *c, FILE *to);                        /* every row that has a variable: value and origin, passwords masked */
+/* "default", "/etc/orion/orion.env:3", "ORION_PORT" or "--port"; NULL for a name that no row has */
+const char *conf_origin(const struct conf *c, const char *env_or_flag);
+/* Every row that has a variable: value and origin, passwords masked. */
+void conf_print(const struct conf *c, FILE *to);
 void conf_usage(const struct conf_row *rows, FILE *to);                 /* the flags, for --help */
 
 #endif

@@ -21,7 +21,9 @@ static const struct suffix byte_suffixes[] = {
 static const struct suffix no_suffixes[] = { { "", 1 }, { NULL, 0 } };
 
 static const struct suffix *const suffixes[] = {
-    [CONF_INT] = no_suffixes, [CONF_MS] = ms_suffixes, [CONF_BYTES] = byte_suffixes,
+    [CONF_INT] = no_suffixes,
+    [CONF_MS] = ms_suffixes,
+    [CONF_BYTES] = byte_suffixes,
 };
 
 int conf_number_parse(enum conf_type type, const char *text, int64_t *number_r)

@@ -35,7 +35,8 @@ static bool err_is_set(const struct err *e)
     return e->kind != ERR_NONE;
 }
 
-static void err_fill(struct err *e, enum err_kind kind, const char *field, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void err_fill(struct err *e, enum err_kind kind, const char *field,
+                                                           const char *fmt, va_list ap)
 {
     e->kind = kind;
     snprintf(e->field, sizeof(e->field), "%s", field);
@@ -112,10 +113,14 @@ void err_clear(struct err *e)
 const char *err_kind_name(enum err_kind kind)
 {
     static const char *const names[] = {
-        [ERR_NONE] = "none",           [ERR_INVALID] = "invalid",
-        [ERR_TOO_LARGE] = "too_large", [ERR_DENIED] = "denied",
-        [ERR_NOT_FOUND] = "not_found", [ERR_CONFLICT] = "conflict",
-        [ERR_UNAVAILABLE] = "unavailable", [ERR_SYSTEM] = "system",
+        [ERR_NONE] = "none",
+        [ERR_INVALID] = "invalid",
+        [ERR_TOO_LARGE] = "too_large",
+        [ERR_DENIED] = "denied",
+        [ERR_NOT_FOUND] = "not_found",
+        [ERR_CONFLICT] = "conflict",
+        [ERR_UNAVAILABLE] = "unavailable",
+        [ERR_SYSTEM] = "system",
     };
 
     return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "unknown";

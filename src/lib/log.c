@@ -18,10 +18,13 @@ static struct {
     char process[32];
     enum log_level level;
     bool is_json;
-} logger = { .process = "orion", .level = LOG_INFO };
+} logger = { .process = "orion", .level = LOG_LEVEL_INFO };
 
 static const char *const level_names[] = {
-    [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARN] = "warn",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
 };
 
 static int level_parse(const char *word, size_t len, enum log_level *level_r)
@@ -65,7 +68,7 @@ static int levels_parse(const char *process, const char *levels, enum log_level 
 
 int log_init(const char *process, const char *levels, const char *format, struct err *e)
 {
-    enum log_level level = LOG_INFO;
+    enum log_level level = LOG_LEVEL_INFO;
 
     if (levels && levels_parse(process, levels, &level, e))
         return -1;
@@ -86,11 +89,15 @@ bool log_enabled(enum log_level level)
 static size_t utf8_length(const unsigned char *s)
 {
     static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    const size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : (s[0] & 0xF8) == 0xF0 ? 4 : 0;
+    size_t n = 0;
     unsigned code;
 
-    if (n <= 1)
-        return n;
+    if (s[0] < 0x80)
+        return 1;
+    for (unsigned mask = 0x80; s[0] & mask; mask >>= 1)
+        n++; /* as many bytes as the first one has leading ones */
+    if (n < 2 || n > 4)
+        return 0;
     code = s[0] & (0xFFu >> (n + 1));
     for (size_t i = 1; i < n; i++) {
         if ((s[i] & 0xC0) != 0x80)

@@ -86,7 +86,9 @@ size_t pg_bytes(const struct pg_result *r, int row, int col, uint8_t *out, size_
     if (!text)
         return 0;
     bytes = PQunescapeBytea((const unsigned char *)text, &len);
-    if (bytes && max)
+    if (!bytes)
+        abort(); /* no memory */
+    if (max)
         memcpy(out, bytes, len < max ? len : max);
     PQfreemem(bytes);
     return len;
@@ -111,8 +113,8 @@ static void leave(struct pg *p)
 {
     if (--p->depth > 0 || !p->is_closed)
         return;
-    queue_free(&p->calls);
-    queue_free(&p->refused);
+    pg_queue_free(&p->calls);
+    pg_queue_free(&p->refused);
     buf_fini(&p->failure.text);
     timer_free(&p->timer);
     timer_free(&p->soon);
@@ -140,11 +142,11 @@ static void conn_fail(struct pg *p, enum err_kind kind, const char *what, const 
 /* --- calls ------------------------------------------------------------------------------------------ */
 
 /* Takes the first call off and tells its owner. */
-static void queue_answer(struct pg *p, struct call_queue *q, const struct pg_result *r)
+static void call_answer(struct pg *p, struct call_queue *q, const struct pg_result *r)
 {
-    struct call call = queue_pop(q);
+    struct call call = pg_queue_pop(q);
 
-    if (call_is_ours(&call))
+    if (pg_call_is_ours(&call))
         return;
     p->pending--;
     if (call.fn)
@@ -152,12 +154,10 @@ static void queue_answer(struct pg *p, struct call_queue *q, const struct pg_res
 }
 
 /* Only what is queued now: what the callbacks ask for is not lost in the same round. */
-static void queue_lose(struct pg *p, struct call_queue *q)
+static void calls_lose(struct pg *p, struct call_queue *q)
 {
-    struct call_queue losing = queue_take(q);
-
-    while (losing.head)
-        queue_answer(p, &losing, &(struct pg_result){ .lost = true });
+    for (struct call_queue losing = pg_queue_take(q); losing.head;)
+        call_answer(p, &losing, &(struct pg_result){ .lost = true });
 }
 
 static void conn_flush(struct pg *p)
@@ -173,14 +173,14 @@ static void conn_flush(struct pg *p)
 /* `sent` is what libpq said to the request of `call`. */
 static void call_add(struct pg *p, struct call call, int sent)
 {
-    queue_push(&p->calls, call);
+    pg_queue_push(&p->calls, call);
     if (!sent || PQsocket(p->conn) < 0)
         conn_fail(p, ERR_UNAVAILABLE, "", PQerrorMessage(p->conn));
 }
 
 static void call_refuse(struct pg *p, struct call call)
 {
-    queue_push(&p->refused, call);
+    pg_queue_push(&p->refused, call);
     if (!timer_is_on(p->soon))
         timer_in(p->soon, REFUSED_MS);
 }
@@ -201,11 +201,10 @@ void pg_sync(struct pg *p, pg_fn *fn, void *arg)
     const struct call call = { .kind = CALL_SYNC, .fn = fn, .arg = arg };
 
     p->pending++;
-    if (!pg_is_up(p)) {
+    if (pg_is_up(p))
+        call_add(p, call, PQpipelineSync(p->conn));
+    else
         call_refuse(p, call);
-        return;
-    }
-    call_add(p, call, PQpipelineSync(p->conn));
     if (is_usable(p))
         conn_flush(p);
 }
@@ -239,7 +238,7 @@ static void prepare_end(struct pg *p)
         mem_free(&what);
         return;
     }
-    queue_answer(p, &p->calls, NULL);
+    call_answer(p, &p->calls, NULL);
 }
 
 /* The first call, a query, has all its results. */
@@ -256,12 +255,12 @@ static void query_end(struct pg *p)
         r.ok = true;
         r.rows = PQntuples(res);
     } else {
-        failure_tell(&p->failure, &r);
+        pg_failure_tell(&p->failure, &r);
     }
     if (p->calls.head->kind == CALL_PREPARE)
         prepare_end(p);
     else
-        queue_answer(p, &p->calls, &r);
+        call_answer(p, &p->calls, &r);
     PQclear(res);
 }
 
@@ -271,9 +270,9 @@ static void sync_end(struct pg *p)
     bool is_prepared = p->calls.head->kind == CALL_PREPARED;
 
     if (p->failure.is_set)
-        failure_tell(&p->failure, &r);
+        pg_failure_tell(&p->failure, &r);
     p->failure.is_set = false; /* its text lives on until the next failure */
-    queue_answer(p, &p->calls, &r);
+    call_answer(p, &p->calls, &r);
     if (!is_prepared)
         return;
     p->phase = PG_UP;
@@ -294,9 +293,9 @@ static void result_take(struct pg *p, PGresult *res)
     if (is_error && is_fatal(p, res)) {
         conn_fail(p, ERR_UNAVAILABLE, "", error_text(res));
     } else if (is_error) {
-        failure_note(&p->failure, PQresultErrorField(res, PG_DIAG_SQLSTATE), error_text(res),
+        pg_failure_note(&p->failure, PQresultErrorField(res, PG_DIAG_SQLSTATE), error_text(res),
                      PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL)); /* before a sync: the commit failed */
-    } else if (call_is_sync(p->calls.head) != (status == PGRES_PIPELINE_SYNC) || status == PGRES_COPY_IN ||
+    } else if (pg_call_is_sync(p->calls.head) != (status == PGRES_PIPELINE_SYNC) || status == PGRES_COPY_IN ||
                status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
         conn_fail(p, ERR_SYSTEM, "unexpected answer from the database", PQresStatus(status));
     } else if (status == PGRES_PIPELINE_SYNC) {
@@ -330,7 +329,7 @@ static void results_take(struct pg *p)
         ends = res || p->result ? 0 : ends + 1;
         if (res) {
             result_take(p, res);
-        } else if (p->result && !call_is_sync(p->calls.head)) {
+        } else if (p->result && !pg_call_is_sync(p->calls.head)) {
             query_end(p);
         } else {
             PQclear(p->result); /* the error of a commit */
@@ -427,8 +426,8 @@ static void conn_lose(struct pg *p)
     const struct err why = p->lost;
 
     conn_drop(p);
-    timer_in(p->timer, backoff_next(&p->backoff_ms));
-    queue_lose(p, &p->calls);
+    timer_in(p->timer, pg_backoff_next(&p->backoff_ms));
+    calls_lose(p, &p->calls);
     if (!p->is_closed && p->hooks.on_down)
         p->hooks.on_down(p->arg, &why);
 }
@@ -441,7 +440,7 @@ static void on_soon(void *arg)
     if (p->lost.kind != ERR_NONE)
         conn_lose(p);
     if (!p->is_closed)
-        queue_lose(p, &p->refused);
+        calls_lose(p, &p->refused);
     leave(p);
 }
 
@@ -479,11 +478,11 @@ void pg_close(struct pg **pointer)
     *pointer = NULL;
     if (!p)
         return;
-    p->depth++;
     p->is_closed = true;
+    p->depth++;
     conn_drop(p);
-    queue_lose(p, &p->calls);
-    queue_lose(p, &p->refused);
+    calls_lose(p, &p->calls);
+    calls_lose(p, &p->refused);
     leave(p);
 }
 

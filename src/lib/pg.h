@@ -21,6 +21,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/loop.h"
+#include "lib/mem.h"
 
 struct pg;
 
@@ -77,6 +78,8 @@ void pg_array_null(struct pg_array *a);
 void pg_array_bytes(struct pg_array *a, const void *data, size_t len); /* bytea element */
 const char *pg_array_text(struct pg_array *a);          /* closes the literal; valid until the next reset */
 void pg_array_fini(struct pg_array *a);
+/* The server's text form of an array as texts in the arena; NULL elements become "". 0, or -1: no such array. */
+int pg_array_read(const char *literal, struct arena *a, const char *const **v_r, size_t *n_r);
 
 /* What a user may give as the store: a libpq URI or key=value string, or a socket directory. `sqlite:`, `mongodb:`
  * and *.db are refused with the sentence that names the fix. The caller frees the DSN; NULL: refused. */

@@ -81,3 +81,56 @@ void pg_array_fini(struct pg_array *a)
 {
     buf_fini(&a->text);
 }
+
+/* --- and back ----------------------------------------------------------------------------------------------- */
+
+/* One element that ends at an unquoted comma or brace, written to *out, which moves on; where it ended, or NULL. */
+static const char *element_read(const char *p, char **out)
+{
+    bool is_quoted = *p == '"';
+    char *start = *out;
+
+    for (p += is_quoted; *p && (is_quoted ? *p != '"' : *p != ',' && *p != '}'); p++) {
+        if (*p == '\\' && *++p == '\0')
+            return NULL;
+        *(*out)++ = *p;
+    }
+    *(*out)++ = '\0';
+    if (!is_quoted && strcmp(start, "NULL") == 0)
+        *start = '\0';
+    if (is_quoted && *p++ != '"')
+        return NULL;
+    return *p == ',' || *p == '}' ? p : NULL;
+}
+
+static size_t elements_at_most(const char *literal)
+{
+    size_t n = 1;
+
+    for (; *literal; literal++)
+        n += *literal == ',';
+    return n;
+}
+
+int pg_array_read(const char *literal, struct arena *a, const char *const **v_r, size_t *n_r)
+{
+    *v_r = NULL;
+    *n_r = 0;
+    if (!literal || *literal != '{')
+        return -1;
+    size_t max = elements_at_most(literal), n = 0;
+    const char **v = arena_alloc(a, max * sizeof(*v));
+    char *out = arena_alloc(a, strlen(literal) + max); /* every element is shorter than its literal, its NUL aside */
+    const char *p = literal + 1;
+    while (*p != '}') {
+        v[n++] = out;
+        p = element_read(p, &out);
+        if (!p || (*p == ',' && *++p == '}'))
+            return -1;
+    }
+    if (p[1] != '\0')
+        return -1;
+    *v_r = v;
+    *n_r = n;
+    return 0;
+}

@@ -24,12 +24,12 @@ struct call_queue {
     struct call *head, *last;
 };
 
-void queue_push(struct call_queue *q, struct call call);
-struct call queue_pop(struct call_queue *q);       /* of a queue that is not empty */
-void queue_free(struct call_queue *q);
-struct call_queue queue_take(struct call_queue *q); /* leaves it empty */
-bool call_is_sync(const struct call *c);
-bool call_is_ours(const struct call *c);
+void pg_queue_push(struct call_queue *q, struct call call);
+struct call pg_queue_pop(struct call_queue *q);       /* of a queue that is not empty */
+void pg_queue_free(struct call_queue *q);
+struct call_queue pg_queue_take(struct call_queue *q); /* leaves it empty */
+bool pg_call_is_sync(const struct call *c);
+bool pg_call_is_ours(const struct call *c);
 
 /* The first error since the last sync. The text outlives is_set, until the next note. */
 struct failure {
@@ -38,13 +38,13 @@ struct failure {
     struct buf text;
 };
 
-void failure_note(struct failure *f, const char *sqlstate, const char *text, const char *detail);
-void failure_tell(const struct failure *f, struct pg_result *r);
+void pg_failure_note(struct failure *f, const char *sqlstate, const char *text, const char *detail);
+void pg_failure_tell(const struct failure *f, struct pg_result *r);
 
 /* The delay before the next attempt: half of it is jitter, because the clients of one server must not come back in
  * step. *delay_ms doubles up to 5 s; BACKOFF_FIRST_MS starts anew. */
 enum { BACKOFF_FIRST_MS = 100, BACKOFF_LAST_MS = 5000 };
-unsigned backoff_next(unsigned *delay_ms);
+unsigned pg_backoff_next(unsigned *delay_ms);
 
 /* libpq's messages run over several lines; this is the same text on one. The caller frees it. */
 char *pg_one_line(const char *message);

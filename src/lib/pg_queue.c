@@ -8,7 +8,7 @@
 #include "lib/mem.h"
 #include "lib/pg_impl.h"
 
-void queue_push(struct call_queue *q, struct call call)
+void pg_queue_push(struct call_queue *q, struct call call)
 {
     struct call *c = mem_dup(&call, sizeof(call));
 
@@ -19,7 +19,7 @@ void queue_push(struct call_queue *q, struct call call)
     q->last = c;
 }
 
-struct call queue_pop(struct call_queue *q)
+struct call pg_queue_pop(struct call_queue *q)
 {
     struct call *first = q->head, call = *first;
 
@@ -28,13 +28,13 @@ struct call queue_pop(struct call_queue *q)
     return call;
 }
 
-void queue_free(struct call_queue *q)
+void pg_queue_free(struct call_queue *q)
 {
     while (q->head)
-        queue_pop(q);
+        pg_queue_pop(q);
 }
 
-struct call_queue queue_take(struct call_queue *q)
+struct call_queue pg_queue_take(struct call_queue *q)
 {
     struct call_queue taken = *q;
 
@@ -42,17 +42,17 @@ struct call_queue queue_take(struct call_queue *q)
     return taken;
 }
 
-bool call_is_sync(const struct call *c)
+bool pg_call_is_sync(const struct call *c)
 {
     return c->kind == CALL_SYNC || c->kind == CALL_PREPARED;
 }
 
-bool call_is_ours(const struct call *c)
+bool pg_call_is_ours(const struct call *c)
 {
     return c->kind == CALL_PREPARE || c->kind == CALL_PREPARED;
 }
 
-void failure_note(struct failure *f, const char *sqlstate, const char *text, const char *detail)
+void pg_failure_note(struct failure *f, const char *sqlstate, const char *text, const char *detail)
 {
     if (f->is_set)
         return;
@@ -64,13 +64,13 @@ void failure_note(struct failure *f, const char *sqlstate, const char *text, con
         buf_printf(&f->text, " (%s)", detail);
 }
 
-void failure_tell(const struct failure *f, struct pg_result *r)
+void pg_failure_tell(const struct failure *f, struct pg_result *r)
 {
     r->error = f->text.data;
     memcpy(r->sqlstate, f->sqlstate, sizeof(r->sqlstate));
 }
 
-unsigned backoff_next(unsigned *delay_ms)
+unsigned pg_backoff_next(unsigned *delay_ms)
 {
     unsigned half = *delay_ms / 2, random;
 

@@ -177,8 +177,8 @@ int proc_spawn(const struct proc_spec *spec, pid_t *pid_r, struct err *e)
     const char *const *env = spec->env ? spec->env : (const char *const *)environ;
     int *copies = mem_array(spec->n_fds, sizeof(*copies));
     bool is_path = strchr(spec->argv[0], '/') != NULL; /* as it stands, and seen from `cwd` */
-    char *program = is_path ? mem_strdup(spec->argv[0])
-                            : proc_find(spec->argv[0], spec->path ? spec->path : path_of(env));
+    char *program =
+        is_path ? mem_strdup(spec->argv[0]) : proc_find(spec->argv[0], spec->path ? spec->path : path_of(env));
     int rc, error;
 
     if (!program)

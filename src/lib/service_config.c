@@ -68,8 +68,7 @@ static const char *file_choose(int argc, char **argv, bool *is_required_r)
     return *is_required_r ? file : ORION_SYSCONFDIR "/orion.env";
 }
 
-int service_config_load(struct service_config *c, const struct service_spec *spec, int argc, char **argv,
-                        struct err *e)
+int service_config_load(struct service_config *c, const struct service_spec *spec, int argc, char **argv, struct err *e)
 {
     bool is_required;
     const char *file = file_choose(argc, argv, &is_required);

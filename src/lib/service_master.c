@@ -24,15 +24,15 @@
 enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MOST_MS = 5000,
-    HEALTHY_MS = 10000,      /* a worker that lived this long did not crash because of its start */
-    DRAIN_MARGIN_MS = 2000,  /* for workers that end at their own deadline */
-    TICK_LATE_MS = 3000,     /* the master itself was stopped or the machine slept */
+    HEALTHY_MS = 10000,     /* a worker that lived this long did not crash because of its start */
+    DRAIN_MARGIN_MS = 2000, /* for workers that end at their own deadline */
+    TICK_LATE_MS = 3000,    /* the master itself was stopped or the machine slept */
 };
 
 struct slot {
     struct master *master;
     unsigned index;
-    struct worker *current;  /* NULL: waiting for its replacement */
+    struct worker *current; /* NULL: waiting for its replacement */
     struct timer *respawn;
     unsigned backoff_ms;
 };
@@ -45,7 +45,7 @@ struct worker {
     struct child *child;
     uint64_t started_ms, heard_ms;
     bool is_ready, is_told_to_stop, is_silent;
-    bool is_failing;         /* what follows in the pipe is the reason */
+    bool is_failing; /* what follows in the pipe is the reason */
     struct buf reason;
     struct worker *next;
 };
@@ -56,13 +56,13 @@ struct master {
     void *shared;
     struct slot *slots;
     unsigned n_slots;
-    struct worker *workers;  /* of all slots and generations */
+    struct worker *workers; /* of all slots and generations */
     struct timer *tick, *deadline;
     uint64_t ticked_ms;
-    struct service_fds fds;  /* what workers inherit */
+    struct service_fds fds; /* what workers inherit */
     bool is_ready, is_stopping;
     int code;
-    struct err why;          /* of a failed start */
+    struct err why; /* of a failed start */
 };
 
 /* --- workers ---------------------------------------------------------------------------------------- */
@@ -357,8 +357,10 @@ static void master_init(struct master *m)
     m->deadline = loop_timer(m->loop, on_deadline, m);
     m->tick = loop_timer(m->loop, on_tick, m);
     m->slots = mem_array(m->n_slots, sizeof(*m->slots));
-    for (unsigned i = 0; i < m->n_slots; i++)
-        m->slots[i] = (struct slot){ .master = m, .index = i, .respawn = loop_timer(m->loop, on_respawn, &m->slots[i]) };
+    for (unsigned i = 0; i < m->n_slots; i++) {
+        m->slots[i] = (struct slot){ .master = m, .index = i };
+        m->slots[i].respawn = loop_timer(m->loop, on_respawn, &m->slots[i]);
+    }
     m->ticked_ms = clock_boot_ms();
     timer_in(m->tick, REPORT_INTERVAL_MS);
 }

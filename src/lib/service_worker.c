@@ -89,6 +89,7 @@ void service_worker_main(struct service *s, const struct service_fds *fds, const
     fds_close_others(fds, seat->report_fd);
     signals_set();
     s->loop = NULL;
+    s->is_ready = false; /* the master may have been, when this worker replaces another */
     s->ready_fd = -1;
     s->report_fd = seat->report_fd;
     service_log_init(&s->config, process, NULL);

@@ -11,9 +11,11 @@ struct uuid {
 };
 #define UUID_TEXT_SIZE 37
 
-void uuid_v7(struct uuid *u, int64_t wall_ms);   /* unique and ascending within the process for one millisecond too */
+/* Unique, and ascending within a thread: within one millisecond, and when the clock steps back by up to 10 s. */
+void uuid_v7(struct uuid *u, int64_t wall_ms);
 void uuid_random(struct uuid *u);                /* version 4 */
-int uuid_parse(const char *text, size_t len, struct uuid *u_r); /* hyphenated, simple, {braced}, urn:uuid:; any case; 0 or -1 */
+/* hyphenated, simple, {braced} or urn:uuid:, in any case; 0 or -1 */
+int uuid_parse(const char *text, size_t len, struct uuid *u_r);
 void uuid_format(const struct uuid *u, char out[UUID_TEXT_SIZE]);
 int uuid_cmp(const struct uuid *a, const struct uuid *b);
 bool uuid_is_nil(const struct uuid *u);

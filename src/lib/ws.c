@@ -10,8 +10,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,6 +205,8 @@ static void out_fill(struct ws *w)
 
 static void flush(struct ws *w)
 {
+    if (w->is_dead)
+        return;
     for (out_fill(w); w->out.len && !w->is_dead; out_fill(w)) {
         ssize_t n = w->hooks.send(w->arg, w->out.data, w->out.len);
 
@@ -482,24 +482,4 @@ uint16_t ws_close_code(const struct ws *w)
     if (w->is_bad_frame)
         return WS_CLOSE_PROTOCOL;
     return w->is_closing ? WS_CLOSE_ABNORMAL : wslay_event_get_status_code_sent(w->ctx);
-}
-
-/* --- the handshake's key ----------------------------------------------------------------------------- */
-
-void ws_key(char out[WS_KEY_SIZE])
-{
-    uint8_t random[16];
-
-    hash_random(random, sizeof(random));
-    EVP_EncodeBlock((unsigned char *)out, random, sizeof(random));
-}
-
-void ws_accept(const char *key, char out[WS_ACCEPT_SIZE])
-{
-    char *text = mem_printf("%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key); /* the GUID of RFC 6455, 1.3 */
-    unsigned char digest[SHA_DIGEST_LENGTH];
-
-    SHA1((const unsigned char *)text, strlen(text), digest);
-    EVP_EncodeBlock((unsigned char *)out, digest, sizeof(digest));
-    mem_free(&text);
 }

@@ -17,14 +17,14 @@
 #include "lib/err.h"
 #include "logsink/journal_record.h"
 #include "logsink/position.h"
-#include "logsink/queue.h"
+#include "logsink/mailbox.h"
 #include "logsink/seal.h"
 
 struct attempt;
 
 /* A journal record on its way: a chunk, or a seal. */
 struct chunk {
-    struct queue_item item;
+    struct mail item;
     struct chunk *next;           /* in its batch, or among its attempt's waiting ones */
     struct attempt *owner;        /* the loop's: opaque to the other threads */
     struct journal_record record; /* data points into `bytes` */
@@ -40,7 +40,7 @@ size_t chunk_size(const struct chunk *c);                  /* on disk, and near 
 
 enum job_kind { JOB_BATCH, JOB_LOAD, JOB_READ, JOB_FAULT };
 struct job {
-    struct queue_item item;
+    struct mail item;
     enum job_kind kind;
 };
 

@@ -16,8 +16,8 @@ struct journal {
     pthread_t thread;
     int dir_fd;
     uint64_t segment_bytes;
-    struct queue *in;     /* chunks */
-    struct queue *done;   /* the loop's */
+    struct mailbox *in;     /* chunks */
+    struct mailbox *done;   /* the loop's */
     struct segment segment;
     uint32_t refused_round;   /* chunks up to it are refused; rounds begin at 1 */
     bool is_broken;
@@ -70,7 +70,7 @@ static int write_batch(struct journal *j, struct batch *b, struct err *e)
 static void fail(struct journal *j, const struct err *why)
 {
     j->is_broken = true;
-    queue_push(j->done, &fault_new(why)->job.item);
+    mailbox_push(j->done, &fault_new(why)->job.item);
 }
 
 static void refuse(struct journal *j, struct batch *b)
@@ -83,7 +83,7 @@ static void refuse(struct journal *j, struct batch *b)
 }
 
 /* Chunks of a refused round and of a good one never share a batch: rounds come in order, so the list is split once. */
-static struct batch *gather(struct journal *j, struct queue_item **items)
+static struct batch *gather(struct journal *j, struct mail **items)
 {
     struct batch *b = batch_new(BATCH_DURABLE);
     bool is_late = ((struct chunk *)*items)->round <= j->refused_round;
@@ -110,20 +110,20 @@ static void commit(struct journal *j, struct batch *b)
     } else if (j->is_broken) {
         refuse(j, b);
     }
-    queue_push(j->done, &b->job.item);
+    mailbox_push(j->done, &b->job.item);
 }
 
 static void *journal_main(void *arg)
 {
     struct journal *j = arg;
-    for (struct queue_item *items; (items = queue_wait(j->in, -1));) {
+    for (struct mail *items; (items = mailbox_wait(j->in, -1));) {
         while (items)
             commit(j, gather(j, &items));
     }
     return NULL;
 }
 
-struct journal *journal_open(int dir_fd, uint64_t number, uint64_t segment_bytes, struct queue *done, struct err *e)
+struct journal *journal_open(int dir_fd, uint64_t number, uint64_t segment_bytes, struct mailbox *done, struct err *e)
 {
     struct journal *j = mem_zalloc(sizeof(*j));
     j->dir_fd = dir_fd;
@@ -133,23 +133,23 @@ struct journal *journal_open(int dir_fd, uint64_t number, uint64_t segment_bytes
         mem_free(&j);
         return NULL;
     }
-    j->in = queue_new(false);
+    j->in = mailbox_new(false);
     thread_start(&j->thread, journal_main, j);
     return j;
 }
 
 void journal_push(struct journal *j, struct chunk *c)
 {
-    queue_push(j->in, &c->item);
+    mailbox_push(j->in, &c->item);
 }
 
 void journal_close(struct journal **j)
 {
     if (!*j)
         return;
-    queue_close((*j)->in);
+    mailbox_close((*j)->in);
     pthread_join((*j)->thread, NULL);
-    queue_free(&(*j)->in);
+    mailbox_free(&(*j)->in);
     segment_close(&(*j)->segment);
     mem_free(j);
 }

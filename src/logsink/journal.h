@@ -17,7 +17,7 @@
 struct journal;
 
 /* Creates the segment `number` and starts the thread. Batches and faults go to `done`. */
-struct journal *journal_open(int dir_fd, uint64_t number, uint64_t segment_bytes, struct queue *done, struct err *e);
+struct journal *journal_open(int dir_fd, uint64_t number, uint64_t segment_bytes, struct mailbox *done, struct err *e);
 void journal_push(struct journal *j, struct chunk *c);   /* consumes c */
 void journal_close(struct journal **j);                  /* writes what was pushed, ends the thread */
 

@@ -29,7 +29,7 @@ struct upstream;
 #define SINK_HELD_MAX (64 * 1024 * 1024)   /* bytes of chunks in the process; what comes beyond is dropped */
 #define SINK_ATTEMPTS_MAX 65536            /* logs remembered */
 #define SINK_READS_MAX 256                 /* reads waiting for the store */
-#define SINK_QUEUE_MAX 4096                /* messages per peer on a socket */
+#define SINK_QUEUE_MAX 1024                /* messages per peer on a socket */
 #define SINK_FULL_MS 1000                  /* a full disk is tried again after this */
 
 struct sink_settings {
@@ -42,7 +42,7 @@ struct sink {
     struct loop *loop;
     struct bus *bus;
     int dir_fd, lock_fd;
-    struct queue *done;             /* what journal and store hand back */
+    struct mailbox *done;             /* what journal and store hand back */
     struct watch *done_watch;
     struct journal *journal;
     struct store *store;

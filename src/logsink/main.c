@@ -8,16 +8,16 @@
 
 static const struct conf_row rows[] = {
     { .type = CONF_STR, .offset = offsetof(struct sink_settings, name), .flag = "name", .env = "ORION_SINK_NAME",
-      .fallback = "sink-1", .help = "Name under which schedulers and gateways know this sink" },
+      .fallback = "sink-1", .help = "name under which schedulers and gateways know this sink" },
     { .type = CONF_STR, .offset = offsetof(struct sink_settings, dir), .flag = "dir", .env = "ORION_SINK_DIR",
-      .fallback = "/var/lib/orion/sink-1", .help = "Folder for journal and logs, on a disk of this host" },
+      .fallback = "/var/lib/orion/sink-1", .help = "folder for journal and logs, on a disk of this host" },
     { .type = CONF_STR, .offset = offsetof(struct sink_settings, listen), .flag = "listen", .env = "ORION_SINK_LISTEN",
-      .fallback = "ipc:///run/orion/sink-1.sock", .help = "Where gateways send chunks and ask for bytes" },
+      .fallback = "ipc:///run/orion/sink-1.sock", .help = "where gateways send chunks and ask for bytes" },
     { .type = CONF_STR, .offset = offsetof(struct sink_settings, live), .flag = "live", .env = "ORION_SINK_LIVE",
-      .fallback = "ipc:///run/orion/sink-1.live", .help = "Where durable bytes are published as they come" },
+      .fallback = "ipc:///run/orion/sink-1.live", .help = "where durable bytes are published as they come" },
     { .type = CONF_STR, .offset = offsetof(struct sink_settings, schedulers), .flag = "schedulers",
       .env = "ORION_SCHEDULERS", .fallback = "ipc:///run/orion/scheduler.sock",
-      .help = "Endpoints of all schedulers, separated by blanks" },
+      .help = "endpoints of all schedulers, separated by blanks" },
     CONF_END,
 };
 
@@ -57,7 +57,7 @@ static void stop(void **state)
 
 static const struct service_spec spec = {
     .name = "logsink",
-    .summary = "Keeps the logs of builds and streams them to whoever looks.",
+    .summary = "Keeps the logs of builds and streams them to whoever looks",
     .rows = rows,
     .settings_size = sizeof(struct sink_settings),
     .check = check,

@@ -66,7 +66,7 @@ static void on_done(void *arg, uint32_t events)
 {
     struct sink *s = arg;
     (void)events;
-    for (struct queue_item *i = queue_take(s->done), *next; i; i = next) {
+    for (struct mail *i = mailbox_take(s->done), *next; i; i = next) {
         next = i->next;
         take_job(s, (struct job *)i);
     }
@@ -97,10 +97,10 @@ int sink_start(struct service *service, const struct sink_settings *set, struct 
 {
     struct sink *s = mem_zalloc(sizeof(*s));
     *s = (struct sink){ .service = service, .settings = set, .loop = service_loop(service), .dir_fd = -1,
-                        .lock_fd = -1, .round = 1, .done = queue_new(true) };
+                        .lock_fd = -1, .round = 1, .done = mailbox_new(true) };
     attempts_init(&s->attempts, SINK_ATTEMPTS_MAX);
     if (start_disk(s, e) == 0) {
-        s->done_watch = loop_watch(s->loop, queue_fd(s->done), EPOLLIN, on_done, s);
+        s->done_watch = loop_watch(s->loop, mailbox_fd(s->done), EPOLLIN, on_done, s);
         s->bus = bus_new(s->loop);
         if (follow_open(s, e) == 0 && control_open(s, e) == 0 && upstream_open(s, e) == 0) {
             *sink_r = s;
@@ -128,12 +128,12 @@ void sink_stop(struct sink **sp)
     store_close(&s->store);
     if (s->done_watch)
         watch_free(&s->done_watch);
-    for (struct queue_item *i = queue_take(s->done), *next; i; i = next) {
+    for (struct mail *i = mailbox_take(s->done), *next; i; i = next) {
         next = i->next;
         struct job *j = (struct job *)i;
         job_free(&j);
     }
-    queue_free(&s->done);
+    mailbox_free(&s->done);
     upstream_close(&s->upstream);
     control_close(&s->control);
     if (s->live)

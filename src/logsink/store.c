@@ -16,14 +16,14 @@
 #define STORE_RETRY_MS 1000
 
 struct jobs {
-    struct queue_item *first, **end;
+    struct mail *first, **end;
 };
 
 struct store {
     pthread_t thread;
     int dir_fd;
     struct files *files;
-    struct queue *in, *done;
+    struct mailbox *in, *done;
     struct jobs batches;
     struct jobs questions;       /* loads and reads */
     struct buf scratch;
@@ -33,16 +33,16 @@ struct store {
     bool is_broken;
 };
 
-static void jobs_add(struct jobs *q, struct queue_item *i)
+static void jobs_add(struct jobs *q, struct mail *i)
 {
     i->next = NULL;
     *q->end = i;
     q->end = &i->next;
 }
 
-static struct queue_item *jobs_pop(struct jobs *q)
+static struct mail *jobs_pop(struct jobs *q)
 {
-    struct queue_item *i = q->first;
+    struct mail *i = q->first;
     if (i) {
         q->first = i->next;
         if (!q->first)
@@ -54,7 +54,7 @@ static struct queue_item *jobs_pop(struct jobs *q)
 static void fail(struct store *s, const struct err *why)
 {
     s->is_broken = true;
-    queue_push(s->done, &fault_new(why)->job.item);
+    mailbox_push(s->done, &fault_new(why)->job.item);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------- */
@@ -104,7 +104,7 @@ static void write_all(struct store *s)
     while (may_write(s) && write_batch(s, (struct batch *)s->batches.first) == 0) {
         struct batch *b = (struct batch *)jobs_pop(&s->batches);
         b->state = BATCH_STORED;
-        queue_push(s->done, &b->job.item);
+        mailbox_push(s->done, &b->job.item);
     }
 }
 
@@ -132,9 +132,9 @@ static void answer_some(struct store *s)
         struct job *j = (struct job *)jobs_pop(&s->questions);
         if (j->kind == JOB_READ) {
             range_read(s->files, (struct read *)j, &s->scratch);
-            queue_push(s->done, &j->item);
+            mailbox_push(s->done, &j->item);
         } else if (verify_step(s->files, (struct load *)j, &s->scratch)) {
-            queue_push(s->done, &j->item);
+            mailbox_push(s->done, &j->item);
         } else {
             jobs_add(&s->questions, &j->item);
         }
@@ -146,7 +146,7 @@ static void answer_some(struct store *s)
 static void take(struct store *s, bool is_busy)
 {
     int64_t wait_ms = is_busy || s->questions.first ? 0 : s->batches.first ? STORE_RETRY_MS : -1;
-    struct queue_item *items = queue_wait(s->in, wait_ms);
+    struct mail *items = mailbox_wait(s->in, wait_ms);
     while (items) {
         struct job *j = (struct job *)items;
         items = items->next;
@@ -160,7 +160,7 @@ static void *store_main(void *arg)
 {
     struct store *s = arg;
     bool is_busy = false;
-    while (!queue_is_closed(s->in)) {
+    while (!mailbox_is_closed(s->in)) {
         take(s, is_busy);
         write_all(s);
         answer_some(s);
@@ -171,10 +171,10 @@ static void *store_main(void *arg)
     return NULL;
 }
 
-struct store *store_open(int dir_fd, struct files *files, uint64_t first_segment, struct queue *done)
+struct store *store_open(int dir_fd, struct files *files, uint64_t first_segment, struct mailbox *done)
 {
     struct store *s = mem_zalloc(sizeof(*s));
-    *s = (struct store){ .dir_fd = dir_fd, .files = files, .in = queue_new(false), .done = done,
+    *s = (struct store){ .dir_fd = dir_fd, .files = files, .in = mailbox_new(false), .done = done,
                          .oldest_segment = first_segment, .newest_segment = first_segment };
     s->batches.end = &s->batches.first;
     s->questions.end = &s->questions.first;
@@ -184,20 +184,20 @@ struct store *store_open(int dir_fd, struct files *files, uint64_t first_segment
 
 void store_push(struct store *s, struct job *j)
 {
-    queue_push(s->in, &j->item);
+    mailbox_push(s->in, &j->item);
 }
 
 void store_close(struct store **s)
 {
     if (!*s)
         return;
-    queue_close((*s)->in);
+    mailbox_close((*s)->in);
     pthread_join((*s)->thread, NULL);
     for (struct batch *b; (b = (struct batch *)jobs_pop(&(*s)->batches));)
         batch_free(&b);
     for (struct job *j; (j = (struct job *)jobs_pop(&(*s)->questions));)
         job_free(&j);
-    queue_free(&(*s)->in);
+    mailbox_free(&(*s)->in);
     files_free(&(*s)->files);
     buf_fini(&(*s)->scratch);
     mem_free(s);

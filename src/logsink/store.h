@@ -17,7 +17,7 @@ struct store;
 
 /* Takes over `files`. Batches (BATCH_STORED), loads, reads and faults come back on `done`.
  * first_segment: the oldest the journal writes in this process. */
-struct store *store_open(int dir_fd, struct files *files, uint64_t first_segment, struct queue *done);
+struct store *store_open(int dir_fd, struct files *files, uint64_t first_segment, struct mailbox *done);
 void store_push(struct store *s, struct job *j);   /* a durable batch, a load or a read; consumed */
 void store_close(struct store **s);                /* writes what was pushed, drops the rest, ends the thread */
 

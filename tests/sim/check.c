@@ -67,6 +67,8 @@ static void check_client(struct world *w, int i)
         world_fail(w, "task %s was promised and is not there", id_short(&c->answer, id));
     for (int k = 0; k < i; k++) {
         const struct sim_client *o = &w->clients[k];
+        if (w->skew_ms > CORE_KEY_MS / 2)   /* keys may have expired */
+            return;
         if (!c->key || c->key != o->key || !c->is_kept || !o->is_kept)
             continue;
         if (c->body == o->body && uuid_cmp(&c->answer, &o->answer) != 0)

@@ -146,6 +146,13 @@ static bool is_loaded(struct world *w, const struct row_task *t)
     return false;
 }
 
+bool db_is_old(struct world *w, const struct uuid *task)
+{
+    const struct row_task *t = table_get(&w->db.tasks, task);
+
+    return t && !is_loaded(w, t);
+}
+
 static int by_age(const void *x, const void *y)
 {
     const struct row_key *a = x, *b = y;

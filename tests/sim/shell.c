@@ -7,6 +7,9 @@
 #include "lib/mem.h"
 #include "tests/sim/world.h"
 
+enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
+#define START_MS 1700000000000
+
 static const char *const sinks[] = { "sink-1", "sink-2" };
 
 static void batch_send(struct world *w);
@@ -251,9 +254,12 @@ static void batch_send(struct world *w)
 
 void shell_input(struct world *w, const struct input *in)
 {
+    struct input late = *in;
+
     if (!w->shell.core)
         return;
-    core_step(w->shell.core, in, &w->shell.filling);
+    late.at_ms += START_MS + w->skew_ms;
+    core_step(w->shell.core, &late, &w->shell.filling);
     if (!w->shell.flight.is_in_flight)
         batch_send(w);
 }
@@ -282,6 +288,8 @@ static void lead(struct world *w, const struct packet *p)
     struct packet life = { .number = sh->life };
 
     (void)p;
+    if (world_chance(w, 10))
+        w->skew_ms += world_random(w, 2) ? 25 * HOUR_MS : (int64_t)world_random(w, 6 * MINUTE_MS) - 2 * MINUTE_MS;
     sh->epoch = ++w->db.epoch;
     sh->next_batch = w->db.batch = 0;
     sh->core = db_load(w);

@@ -53,6 +53,7 @@ struct sim_db {
 /* Applies a batch if epoch and batch are the row's; 0, or -1: fenced off. */
 int db_commit(struct world *w, int64_t epoch, int64_t batch, const struct effects *fx);
 struct core *db_load(struct world *w);      /* a core from the rows */
+bool db_is_old(struct world *w, const struct uuid *task); /* there, but no new core would load it */
 void db_fini(struct sim_db *db);
 
 /* --- shell.c: one batch in flight, one filling; leases; the leader's life */
@@ -117,6 +118,7 @@ void sink_receive(struct world *w, const struct packet *p);
 struct world {
     uint64_t seed, chance;
     int64_t now_ms;
+    int64_t skew_ms;         /* of the leader's wall clock: leaders differ, and some jump far ahead */
     uint64_t order;
     struct heap happenings;
     enum bug bug;

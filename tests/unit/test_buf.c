@@ -104,8 +104,10 @@ static void reserve_commit_consume(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_buffer_needs_nothing),     cmocka_unit_test(text_grows_with_a_nul_behind),
-        cmocka_unit_test(a_long_printf_fits),                cmocka_unit_test(reserve_commit_consume),
+        cmocka_unit_test(an_empty_buffer_needs_nothing),
+        cmocka_unit_test(text_grows_with_a_nul_behind),
+        cmocka_unit_test(a_long_printf_fits),
+        cmocka_unit_test(reserve_commit_consume),
         cmocka_unit_test(a_printf_of_exactly_the_room_fits),
     };
 

@@ -63,7 +63,7 @@ static struct conf *load(struct fixture *f, const char *const *args)
     f->settings = (struct settings){ 0 };
     err_clear(&f->e);
     f->argc = 1;
-    f->argv[0] = (char *)(uintptr_t)"test";
+    f->argv[0] = (char *)(uintptr_t) "test";
     for (; args && *args; args++)
         f->argv[f->argc++] = (char *)(uintptr_t)*args;
     f->argv[f->argc] = NULL;
@@ -264,7 +264,8 @@ static void passwords_are_not_printed(void **state)
     conf_print(f->conf, to);
     fclose(to);
     assert_null(strstr(text, "s3cret"));
-    assert_non_null(strstr(text, "ORION_DATABASE_URL=postgresql://orion:***@db:5432/orion?password=***&x=1  (--database)\n"));
+    assert_non_null(
+        strstr(text, "ORION_DATABASE_URL=postgresql://orion:***@db:5432/orion?password=***&x=1  (--database)\n"));
     assert_non_null(strstr(text, "ORION_NAME=host=/run password=*** port=1  (--name)\n"));
     assert_non_null(strstr(text, "ORION_LEASE=30s  (default)\n"));
     free(text);

@@ -61,8 +61,10 @@ static void random_bytes_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blake2b_256_of_known_texts), cmocka_unit_test(parts_hash_like_the_whole),
-        cmocka_unit_test(crc32c_of_the_check_text),   cmocka_unit_test(random_bytes_differ),
+        cmocka_unit_test(blake2b_256_of_known_texts),
+        cmocka_unit_test(parts_hash_like_the_whole),
+        cmocka_unit_test(crc32c_of_the_check_text),
+        cmocka_unit_test(random_bytes_differ),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

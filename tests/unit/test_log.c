@@ -70,9 +70,10 @@ static void json_lines(void **state)
     log_error("disk \"full\"", log_str("path", "/a\tb"), log_int("bytes", 12), log_str("raw", "\xC3("));
     line = capture_end(&c);
     assert_memory_equal(line, "{\"time\":\"", 9);
-    assert_string_equal(strstr(line, ",\"level\""),
-                        ",\"level\":\"error\",\"process\":\"sink\",\"event\":\"disk \\\"full\\\"\",\"path\":\"/a\\u0009b\","
-                        "\"bytes\":12,\"raw\":\"\\ufffd(\"}\n");
+    assert_string_equal(
+        strstr(line, ",\"level\""),
+        ",\"level\":\"error\",\"process\":\"sink\",\"event\":\"disk \\\"full\\\"\",\"path\":\"/a\\u0009b\","
+        "\"bytes\":12,\"raw\":\"\\ufffd(\"}\n");
 }
 
 static void a_line_without_pairs(void **state)
@@ -94,15 +95,15 @@ static void levels_are_chosen_per_process(void **state)
         const char *process, *levels;
         enum log_level highest;
     } rows[] = {
-        { "gateway", "info", LOG_INFO },
-        { "gateway", "error", LOG_ERROR },
-        { "gateway", "info,gateway=debug", LOG_DEBUG },
-        { "gateway", "gateway=debug,info", LOG_DEBUG },
-        { "gateway/1", "warn,gateway=debug", LOG_DEBUG },
-        { "scheduler", "warn,gateway=debug", LOG_WARN },
-        { "gate", "warn,gateway=debug", LOG_WARN },
-        { "scheduler", "gateway=debug", LOG_INFO },
-        { "scheduler", "", LOG_INFO },
+        { "gateway", "info", LOG_LEVEL_INFO },
+        { "gateway", "error", LOG_LEVEL_ERROR },
+        { "gateway", "info,gateway=debug", LOG_LEVEL_DEBUG },
+        { "gateway", "gateway=debug,info", LOG_LEVEL_DEBUG },
+        { "gateway/1", "warn,gateway=debug", LOG_LEVEL_DEBUG },
+        { "scheduler", "warn,gateway=debug", LOG_LEVEL_WARN },
+        { "gate", "warn,gateway=debug", LOG_LEVEL_WARN },
+        { "scheduler", "gateway=debug", LOG_LEVEL_INFO },
+        { "scheduler", "", LOG_LEVEL_INFO },
     };
 
     (void)state;

@@ -102,8 +102,8 @@ static void arena_keeps_small_and_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(free_clears_the_pointer),        cmocka_unit_test(strings_are_copied),
-        cmocka_unit_test(an_overflowing_array_aborts),    cmocka_unit_test(arena_gives_zeroed_aligned_pieces),
+        cmocka_unit_test(free_clears_the_pointer),     cmocka_unit_test(strings_are_copied),
+        cmocka_unit_test(an_overflowing_array_aborts), cmocka_unit_test(arena_gives_zeroed_aligned_pieces),
         cmocka_unit_test(arena_keeps_small_and_large),
     };
 

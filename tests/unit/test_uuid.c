@@ -61,9 +61,12 @@ static void a_small_step_back_keeps_the_order(void **state)
 static void all_forms_are_read(void **state)
 {
     static const char *const forms[] = {
-        "019ab3c4-d5e6-7f01-8234-56789abcdef0",     "019AB3C4-D5E6-7F01-8234-56789ABCDEF0",
-        "019ab3c4d5e67f01823456789abcdef0",         "{019ab3c4-d5e6-7f01-8234-56789abcdef0}",
-        "urn:uuid:019ab3c4-d5e6-7f01-8234-56789abcdef0", "URN:UUID:019ab3c4-d5e6-7f01-8234-56789abcdef0",
+        "019ab3c4-d5e6-7f01-8234-56789abcdef0",
+        "019AB3C4-D5E6-7F01-8234-56789ABCDEF0",
+        "019ab3c4d5e67f01823456789abcdef0",
+        "{019ab3c4-d5e6-7f01-8234-56789abcdef0}",
+        "urn:uuid:019ab3c4-d5e6-7f01-8234-56789abcdef0",
+        "URN:UUID:019ab3c4-d5e6-7f01-8234-56789abcdef0",
     };
     char text[UUID_TEXT_SIZE];
 
@@ -80,10 +83,16 @@ static void all_forms_are_read(void **state)
 static void anything_else_is_refused(void **state)
 {
     static const char *const texts[] = {
-        "", "019ab3c4", "019ab3c4-d5e6-7f01-8234-56789abcdef", "019ab3c4-d5e6-7f01-8234-56789abcdefg",
-        "019ab3c4d-5e6-7f01-8234-56789abcdef0", "019ab3c4-d5e6-7f01-8234-56789abcdef00",
-        "{019ab3c4-d5e6-7f01-8234-56789abcdef0", "(019ab3c4-d5e6-7f01-8234-56789abcdef0)",
-        "urn:guid:019ab3c4-d5e6-7f01-8234-56789abcdef0", "019ab3c4-d5e6-7f01-8234 56789abcdef0",
+        "",
+        "019ab3c4",
+        "019ab3c4-d5e6-7f01-8234-56789abcdef",
+        "019ab3c4-d5e6-7f01-8234-56789abcdefg",
+        "019ab3c4d-5e6-7f01-8234-56789abcdef0",
+        "019ab3c4-d5e6-7f01-8234-56789abcdef00",
+        "{019ab3c4-d5e6-7f01-8234-56789abcdef0",
+        "(019ab3c4-d5e6-7f01-8234-56789abcdef0)",
+        "urn:guid:019ab3c4-d5e6-7f01-8234-56789abcdef0",
+        "019ab3c4-d5e6-7f01-8234 56789abcdef0",
     };
     struct uuid u = { { 0 } };
 

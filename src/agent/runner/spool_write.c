@@ -47,7 +47,7 @@ static int write_whole(struct spool_writer *w, const struct iovec *parts, int n,
     if (ftruncate(w->fd, w->size) < 0)
         error = errno;
     errno = got < 0 ? error : ENOSPC;
-    return err_sys(e, "cannot write the spool");
+    return err_sys(e, SPOOL_ERROR);
 }
 
 static int file_begin(struct spool_writer *w, struct err *e)
@@ -62,7 +62,7 @@ static int file_begin(struct spool_writer *w, struct err *e)
     file_name(w->last + 1, name);
     fd = openat(w->dir_fd, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
-        return err_sys(e, "cannot write the spool");
+        return err_sys(e, SPOOL_ERROR);
     if (w->fd >= 0)
         close(w->fd);
     w->fd = fd;

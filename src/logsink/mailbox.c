@@ -1,5 +1,5 @@
-/* queue.c - a list under a mutex; the receiver sleeps on a condition or on an eventfd. */
-#include "logsink/queue.h"
+/* mailbox.c - a list under a mutex; the receiver sleeps on a condition or on an eventfd. */
+#include "logsink/mailbox.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -11,17 +11,17 @@
 
 #include "lib/mem.h"
 
-struct queue {
+struct mailbox {
     pthread_mutex_t lock;
     pthread_cond_t more;
-    struct queue_item *first, **end;
+    struct mail *first, **end;
     bool is_closed;
     int fd;
 };
 
-struct queue *queue_new(bool has_fd)
+struct mailbox *mailbox_new(bool has_fd)
 {
-    struct queue *q = mem_zalloc(sizeof(*q));
+    struct mailbox *q = mem_zalloc(sizeof(*q));
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -35,7 +35,7 @@ struct queue *queue_new(bool has_fd)
     return q;
 }
 
-void queue_free(struct queue **q)
+void mailbox_free(struct mailbox **q)
 {
     if (!*q)
         return;
@@ -46,20 +46,20 @@ void queue_free(struct queue **q)
     mem_free(q);
 }
 
-int queue_fd(const struct queue *q)
+int mailbox_fd(const struct mailbox *q)
 {
     return q->fd;
 }
 
 /* An eventfd that is already readable needs no second wake-up; its counter cannot overflow here. */
-static void wake(struct queue *q)
+static void wake(struct mailbox *q)
 {
     pthread_cond_signal(&q->more);
     if (q->fd >= 0 && eventfd_write(q->fd, 1) != 0 && errno != EAGAIN)
         abort();
 }
 
-void queue_push(struct queue *q, struct queue_item *i)
+void mailbox_push(struct mailbox *q, struct mail *i)
 {
     i->next = NULL;
     pthread_mutex_lock(&q->lock);
@@ -71,7 +71,7 @@ void queue_push(struct queue *q, struct queue_item *i)
     pthread_mutex_unlock(&q->lock);
 }
 
-void queue_close(struct queue *q)
+void mailbox_close(struct mailbox *q)
 {
     pthread_mutex_lock(&q->lock);
     q->is_closed = true;
@@ -79,26 +79,26 @@ void queue_close(struct queue *q)
     pthread_mutex_unlock(&q->lock);
 }
 
-static struct queue_item *take_locked(struct queue *q)
+static struct mail *take_locked(struct mailbox *q)
 {
-    struct queue_item *all = q->first;
+    struct mail *all = q->first;
     q->first = NULL;
     q->end = &q->first;
     return all;
 }
 
-struct queue_item *queue_take(struct queue *q)
+struct mail *mailbox_take(struct mailbox *q)
 {
     pthread_mutex_lock(&q->lock);
     eventfd_t n;
     if (q->fd >= 0)
         (void)eventfd_read(q->fd, &n);
-    struct queue_item *all = take_locked(q);
+    struct mail *all = take_locked(q);
     pthread_mutex_unlock(&q->lock);
     return all;
 }
 
-struct queue_item *queue_wait(struct queue *q, int64_t wait_ms)
+struct mail *mailbox_wait(struct mailbox *q, int64_t wait_ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -111,12 +111,12 @@ struct queue_item *queue_wait(struct queue *q, int64_t wait_ms)
     int rc = 0;
     while (!q->first && !q->is_closed && rc == 0 && wait_ms != 0)
         rc = wait_ms < 0 ? pthread_cond_wait(&q->more, &q->lock) : pthread_cond_timedwait(&q->more, &q->lock, &until);
-    struct queue_item *all = take_locked(q);
+    struct mail *all = take_locked(q);
     pthread_mutex_unlock(&q->lock);
     return all;
 }
 
-bool queue_is_closed(struct queue *q)
+bool mailbox_is_closed(struct mailbox *q)
 {
     pthread_mutex_lock(&q->lock);
     bool is = q->is_closed;

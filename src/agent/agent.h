@@ -1,0 +1,95 @@
+/* agent.h - the agent's settings and the parts it is made of.
+ *
+ *   main.c        settings, handler table, life cycle        session.c     the connection to the farm
+ *   identity.c    who this agent is; its folder and lock     attempts.c    what it holds, from assignment to the end
+ *   repos.c       which repositories may be built            prepare.c     assignment -> workspace -> runner's order
+ *   workspace.c   mirror, fetch, checkout                    finish.c      runner's end -> result
+ *   drivers.c     build tools and their command lines        facts.c       told until acknowledged
+ *   buildenv.c    the environment of builds                  logship.c     spool -> log sink
+ *   run.c         a runner as the agent sees it              keep.c        which old workspaces stay
+ *   helper.c      git and rm, asynchronous                   trash.c       folders removed in the background
+ *   stray.c       what a dead runner left behind */
+#ifndef ORION_AGENT_AGENT_H
+#define ORION_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "lib/loop.h"
+#include "lib/uuid.h"
+#include "proto/msg.h"
+
+struct attempts;
+struct helpers;
+struct repos;
+struct service;
+struct session;
+struct trash;
+struct workspaces;
+
+struct agent_settings {
+    char *url, *name, *id, *dir, *config, *labels, *path, *runner, *ca_file;
+    int64_t slots, keep_workspaces, spool_max;
+};
+
+/* --- identity.c -------------------------------------------------------------------------------------------------- */
+
+struct identity {
+    char *dir;               /* absolute */
+    int lock_fd;             /* locked while this agent, or anything it started, lives */
+    struct uuid id, instance;
+    char *name;
+    char *runner;            /* program */
+    unsigned cores, slots;
+};
+int identity_open(struct identity *i, const struct agent_settings *s, struct err *e);
+void identity_close(struct identity *i);
+
+/* --- buildenv.c: pure ----------------------------------------------------------------------------------------------- */
+
+struct buildenv {
+    const char *path;        /* of the build tools: settings, then the agent's own */
+    const char *home, *tmp;
+    const char *task_id;
+    int64_t attempt;
+    const char *repo, *commit, *ref, *mr, *target;   /* NULL: not set */
+    struct msg_pairs own;    /* the task's */
+};
+struct msg_pairs buildenv_make(const struct buildenv *b, struct arena *a);
+const char *buildenv_get(struct msg_pairs env, const char *key);   /* NULL: not set */
+bool buildenv_is_name(const char *key);                            /* may a task set it? */
+
+/* Words for people: arguments as a shell would take them; text without what JSON or a terminal cannot have. */
+const char *text_command(struct msg_strs argv, struct arena *a);
+const char *text_clean(const char *text, size_t max, struct arena *a);
+
+/* --- keep.c ----------------------------------------------------------------------------------------------------------- */
+
+/* Moves all but the newest `keep` workspaces in `dir` to the trash; those in use neither count nor go. */
+void keep_newest(const char *dir, size_t keep, struct trash *trash, bool (*is_used)(void *arg, const char *name),
+                 void *arg);
+
+/* --- stray.c ------------------------------------------------------------------------------------------------------------ */
+
+/* Kills what still runs of an attempt that has no runner any more; how many. */
+unsigned stray_kill(const struct uuid *task_id, int64_t number);
+
+/* --- main.c: the parts, wired ---------------------------------------------------------------------------------------- */
+
+struct agent {
+    struct service *service;
+    struct loop *loop;
+    const struct agent_settings *settings;
+    struct identity identity;
+    char *path;              /* of builds */
+    struct repos *repos;
+    struct helpers *helpers;
+    struct trash *trash;
+    struct workspaces *workspaces;
+    struct session *session;
+    struct attempts *attempts;
+    struct timer *drain;
+};
+
+#endif

@@ -1,0 +1,125 @@
+/* attempts.h - every attempt of which this agent holds anything, and the parts that move one along. */
+#ifndef ORION_AGENT_ATTEMPTS_H
+#define ORION_AGENT_ATTEMPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/agent.h"
+#include "agent/repos.h"
+#include "agent/run.h"
+#include "agent/session.h"
+#include "agent/spool.h"
+#include "agent/workspace.h"
+
+/* How far an attempt is. What the scheduler knows of it is another matter: see `facts`. */
+enum hold {
+    HOLD_PREPARING,   /* assigned: workspace, driver */
+    HOLD_RUNNING,     /* its runner runs */
+    HOLD_FINISHED,    /* nothing of it runs; its result or its log is not acknowledged */
+    HOLD_DROPPED,     /* nobody wants it any more; its processes are being ended */
+    HOLD_GONE,        /* to be forgotten */
+};
+
+enum fact { FACT_ACCEPT, FACT_PREPARED, FACT_RESULT, FACTS };
+
+struct facts {
+    bool is_open[FACTS];          /* told, and not acknowledged */
+    uint64_t sent_ms[FACTS];
+};
+
+/* The log on its way to its sink. Positions are chunk numbers, with the offset behind the chunk. */
+struct ship {
+    struct spool_reader *reader;
+    uint64_t spooled, spooled_offset;
+    uint64_t sent, sent_offset;
+    uint64_t acked, acked_offset;
+    uint64_t seen, lines;         /* chunks looked at, and the line ends in them */
+    bool is_line_open;
+    struct hash head;             /* behind chunk `seen` */
+    uint64_t progress_ms;         /* when something was last acknowledged, or first sent after a pause */
+    uint64_t patience_ms;         /* without progress until it is sent again */
+    uint64_t rewound, rewound_ms; /* the last rewind that was asked for */
+    bool is_broken;               /* a chunk is missing in the spool: there is nothing more to ship */
+};
+
+struct attempt {
+    struct attempts *all;
+    struct attempt *next;
+    struct arena arena;
+    char name[UUID_TEXT_SIZE + 12];   /* TASK.N */
+    struct msg_task_assign order;
+    enum hold hold;
+    const char *workspace, *spool, *tmp;   /* folders */
+    struct workspace_op *op;
+    struct run *run;
+    const char *ref;              /* what is asked of the repository; NULL: its HEAD */
+    const char *row_driver;       /* of the repository's row */
+    const char *commit, *driver;  /* NULL until they are known */
+    bool has_failed_setup;        /* the result below is decided; the runner only writes the log of it */
+    struct msg_task_result result;
+    struct facts facts;
+    struct ship ship;
+};
+
+struct attempts {
+    struct agent *agent;          /* borrowed: settings, loop, session and the other parts */
+    struct attempt *head;
+    struct timer *repeat;         /* looks for facts and logs that nobody acknowledged; off when nothing is held */
+    struct hook *hook;            /* forgets those that are gone */
+    struct declined *declined;
+    bool is_draining;
+};
+
+/* --- attempts.c -------------------------------------------------------------------------------------------- */
+
+struct attempts *attempts_new(struct agent *agent);
+void attempts_free(struct attempts **t);
+struct attempt *attempts_find(const struct attempts *t, const struct uuid *task, int64_t number);
+struct msg_held_list attempts_inventory(const struct attempts *t, struct arena *a);
+bool attempts_is_used(const struct attempts *t, const char *name);  /* its folders are not to be deleted */
+void attempts_assign(struct attempts *t, const struct msg_task_assign *m);
+void attempts_stop(struct attempts *t, const struct msg_task_stop *m);
+void attempts_drain(struct attempts *t);                  /* gives everything back */
+unsigned attempts_busy(const struct attempts *t);         /* that something runs of */
+bool attempts_are_told(const struct attempts *t);         /* nothing waits for an acknowledgement */
+
+void attempt_hold(struct attempt *a, enum hold hold);     /* the only way to another state */
+void attempt_settle(struct attempt *a);                   /* forgets it once everything about it is acknowledged */
+
+/* --- prepare.c: from the assignment to the runner's order --------------------------------------------------- */
+
+void prepare_start(struct attempt *a);
+void prepare_cancel(struct attempt *a);
+/* Ends the setup: the result is decided, and `output` (of git; may be NULL) goes to the log. */
+void prepare_fail(struct attempt *a, const char *cause, const char *message, const char *output);
+
+/* --- finish.c: from the runner's end to the result ----------------------------------------------------------- */
+
+extern const struct run_hooks finish_run_hooks;
+/* The result of an attempt that never had a runner. */
+void finish_without_run(struct attempt *a);
+void finish_give_back(struct attempt *a);
+
+/* --- facts.c: what the scheduler has to know ------------------------------------------------------------------ */
+
+void facts_tell(struct attempt *a, enum fact fact);
+void facts_decline(struct attempts *t, const struct msg_task_assign *m, const char *reason);
+void facts_ack(struct attempts *t, const struct msg_task_ack *m);
+bool facts_are_open(const struct attempt *a);
+void facts_repeat(struct attempts *t, bool all);           /* those that are due; all after a welcome */
+void facts_fini(struct attempts *t);
+
+/* --- logship.c: the log to its sink ------------------------------------------------------------------------------ */
+
+void ship_init(struct attempt *a);
+void ship_fini(struct attempt *a);
+void ship_spooled(struct attempt *a, uint64_t seq, uint64_t offset);
+void ship_ack(struct attempts *t, const struct msg_log_ack *m);
+void ship_drop(struct attempt *a);                         /* nobody wants it: the spool is free */
+bool ship_is_done(const struct attempt *a);
+void ship_pump(struct attempts *t);                        /* as much as the windows allow */
+void ship_repeat(struct attempts *t, bool all);            /* what made no progress; all after a welcome */
+int ship_scan(struct attempt *a, struct err *e);           /* looks at everything that is in the spool */
+
+#endif

@@ -1,0 +1,52 @@
+/* follow.h - the bytes of followed attempts: the newest live, older ones read from the sink, once for all viewers. */
+#ifndef ORION_GATEWAY_FOLLOW_H
+#define ORION_GATEWAY_FOLLOW_H
+
+#include <sys/queue.h>
+
+#include "gateway/log_state.h"
+#include "proto/msg.h"
+
+struct follow;
+struct follows;
+struct gateway;
+struct page;
+
+/* Lies in the viewer. on_data must not leave the follow. */
+struct follow_member {
+    TAILQ_ENTRY(follow_member) entry;
+    TAILQ_ENTRY(follow_member) want;
+    struct follow *follow;               /* NULL: not joined */
+    bool is_wanting;
+    uint64_t wanted;                     /* offset that must be read */
+    struct page *page;                   /* read for this viewer: kept until it has looked */
+    void (*on_data)(void *arg);          /* bytes, an end or an error came to be known */
+    void *arg;
+};
+
+enum follow_end_kind {
+    FOLLOW_UNKNOWN,   /* the sink has not said anything yet */
+    FOLLOW_ABSENT,    /* it has nothing */
+    FOLLOW_OPEN,      /* more may come */
+    FOLLOW_SEALED,    /* nothing more will come */
+};
+
+struct follows *follows_new(struct gateway *g);
+void follows_free(struct follows **f);
+void follow_data(struct follows *f, const struct msg_log_data *data);   /* from a sink: live, or an answer */
+
+/* false: this worker follows as many attempts as it may. */
+bool follow_join(struct follows *f, const struct uuid *task, const struct log_attempt *a, struct follow_member *m);
+void follow_leave(struct follow_member *m);
+/* Bytes in memory from `offset` on, in one piece; 0: none. Valid until the loop goes on. */
+size_t follow_peek(const struct follow_member *m, uint64_t offset, const uint8_t **data_r);
+void follow_want(struct follow_member *m, uint64_t offset);   /* read from there; on_data follows */
+void follow_unpin(struct follow_member *m);                   /* what was read for this viewer may go */
+uint64_t follow_end(const struct follow_member *m);           /* where the durable bytes end, as far as is known */
+enum follow_end_kind follow_kind(const struct follow_member *m);
+bool follow_is_quiet(const struct follow_member *m);          /* no byte came for a second */
+uint64_t follow_idle_ms(const struct follow_member *m);       /* since the last byte came */
+uint64_t follow_failing_ms(const struct follow_member *m);    /* since reads began to fail; 0: they do not */
+const char *follow_error(const struct follow_member *m);      /* what the sink has answered for a while instead of bytes; NULL: nothing */
+
+#endif

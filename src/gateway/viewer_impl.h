@@ -1,0 +1,43 @@
+/* viewer_impl.h - what viewer.c (beginning and end) and viewer_fill.c (what stands between) share. */
+#ifndef ORION_GATEWAY_VIEWER_IMPL_H
+#define ORION_GATEWAY_VIEWER_IMPL_H
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "gateway/follow.h"
+#include "gateway/track.h"
+#include "gateway/viewer.h"
+#include "lib/buf.h"
+
+struct viewer {
+    TAILQ_ENTRY(viewer) entry;
+    struct viewers *all;
+    struct follows *follows;
+    struct request *request;
+    struct viewer_spec spec;
+    struct track_member track;
+    struct follow_member follow;
+    int64_t attempt;         /* being shown; 0: none yet */
+    uint64_t offset;         /* everything before it was shown */
+    uint64_t text_at, text_end; /* of the event being written; equal: none is */
+    uint64_t text_next;      /* the offset behind it */
+    struct buf pending;      /* heads and ends of events, not yet taken by the socket */
+    int shown_state;         /* of the task, in a state event; -1: none yet */
+    uint64_t since_ms;
+    uint64_t over_since_ms;  /* the attempt is over and nothing is left to show; 0: not so */
+    bool is_streaming;       /* the answer has begun */
+    bool has_shown;          /* anything of a log */
+    bool is_beat_due;        /* a comment, so that proxies do not give up */
+    bool is_draining;
+    bool is_over;            /* nothing comes behind `pending` */
+    bool is_cut;             /* and the end is to be seen as a break */
+};
+
+enum { VIEWER_GRACE_MS = 10000, VIEWER_GRACE_SINKLESS_MS = 60000 };
+
+ssize_t viewer_fill(void *arg, char *out, size_t room);   /* of struct stream_hooks */
+/* Begins with the attempt; false: there are too many. */
+bool viewer_attach(struct viewer *v, const struct log_attempt *a, uint64_t offset);
+
+#endif

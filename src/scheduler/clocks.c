@@ -1,0 +1,207 @@
+/* clocks.c - leases and acceptance deadlines on CLOCK_BOOTTIME; tells the core what follows from them.
+ *
+ * Leases are renewed in memory only. All leases have one length and so have all deadlines: each kind is a list in the
+ * order of running out, and one timer looks at the heads. While nobody can act on it, nothing runs out. */
+#include <sys/queue.h>
+
+#include "lib/clock.h"
+#include "lib/loop.h"
+#include "lib/mem.h"
+#include "lib/table.h"
+#include "scheduler/scheduler.h"
+
+struct lease {
+    struct uuid agent_id;
+    int64_t session;
+    uint64_t peer;
+    uint64_t heard_ms;
+    TAILQ_ENTRY(lease) by_age;
+};
+struct deadline {
+    struct input_clock what;
+    uint64_t since_ms;
+    TAILQ_ENTRY(deadline) by_age;
+};
+
+struct clocks {
+    struct scheduler *s;
+    struct timer *timer;
+    bool is_held;
+    struct table by_session, by_agent;      /* leases */
+    TAILQ_HEAD(, lease) leases;             /* longest silent first */
+    TAILQ_HEAD(, deadline) deadlines;
+};
+
+static void lease_end(struct clocks *c, struct lease *l)
+{
+    struct uuid key = table_key_number((uint64_t)l->session);
+
+    table_remove(&c->by_session, &key);
+    table_remove(&c->by_agent, &l->agent_id);
+    TAILQ_REMOVE(&c->leases, l, by_age);
+    mem_free(&l);
+}
+
+/* The timer stands at the first thing that may run out; a renewed lease only makes it look once more. */
+static void timer_set(struct clocks *c)
+{
+    const struct scheduler_settings *set = c->s->settings;
+    const struct lease *l = TAILQ_FIRST(&c->leases);
+    const struct deadline *d = TAILQ_FIRST(&c->deadlines);
+    uint64_t now = clock_boot_ms(), at = UINT64_MAX;
+
+    if (c->is_held)
+        return;
+    if (l)
+        at = l->heard_ms + (uint64_t)set->lease_ms;
+    if (d && d->since_ms + (uint64_t)set->accept_ms < at)
+        at = d->since_ms + (uint64_t)set->accept_ms;
+    if (at != UINT64_MAX)
+        timer_in(c->timer, at > now ? at - now : 0);
+}
+
+static void on_timer(void *arg)
+{
+    struct clocks *c = arg;
+    const struct scheduler_settings *set = c->s->settings;
+    uint64_t now = clock_boot_ms();
+    struct deadline *d;
+    struct lease *l;
+
+    while (!c->is_held && (l = TAILQ_FIRST(&c->leases)) && l->heard_ms + (uint64_t)set->lease_ms <= now) {
+        struct input_clock out = { l->agent_id, 0, l->session };
+        lease_end(c, l);
+        shell_clock(c->s->shell, INPUT_LEASE_OUT, &out);
+    }
+    while (!c->is_held && (d = TAILQ_FIRST(&c->deadlines)) && d->since_ms + (uint64_t)set->accept_ms <= now) {
+        struct input_clock out = d->what;
+        TAILQ_REMOVE(&c->deadlines, d, by_age);
+        mem_free(&d);
+        shell_clock(c->s->shell, INPUT_ACCEPT_OUT, &out);
+    }
+    timer_set(c);
+}
+
+struct clocks *clocks_open(struct scheduler *s)
+{
+    struct clocks *c = mem_zalloc(sizeof *c);
+
+    c->s = s;
+    c->is_held = true;
+    c->timer = loop_timer(s->loop, on_timer, c);
+    TAILQ_INIT(&c->leases);
+    TAILQ_INIT(&c->deadlines);
+    return c;
+}
+
+void clocks_close(struct clocks **c)
+{
+    if (!*c)
+        return;
+    clocks_clear(*c);
+    table_fini(&(*c)->by_session);
+    table_fini(&(*c)->by_agent);
+    timer_free(&(*c)->timer);
+    mem_free(c);
+}
+
+void clocks_clear(struct clocks *c)
+{
+    struct deadline *d;
+
+    while (!TAILQ_EMPTY(&c->leases))
+        lease_end(c, TAILQ_FIRST(&c->leases));
+    while ((d = TAILQ_FIRST(&c->deadlines))) {
+        TAILQ_REMOVE(&c->deadlines, d, by_age);
+        mem_free(&d);
+    }
+}
+
+static struct lease *lease_of(const struct clocks *c, int64_t session)
+{
+    struct uuid key = table_key_number((uint64_t)session);
+
+    return table_get(&c->by_session, &key);
+}
+
+void clocks_lease(struct clocks *c, const struct uuid *agent_id, int64_t session, uint64_t peer)
+{
+    struct lease *l = table_get(&c->by_agent, agent_id);
+    struct uuid key = table_key_number((uint64_t)session);
+
+    if (l)
+        lease_end(c, l);
+    l = mem_zalloc(sizeof *l);
+    l->agent_id = *agent_id;
+    l->session = session;
+    l->peer = peer;
+    l->heard_ms = clock_boot_ms();
+    table_put(&c->by_session, &key, l);
+    table_put(&c->by_agent, agent_id, l);
+    TAILQ_INSERT_TAIL(&c->leases, l, by_age);
+    if (!timer_is_on(c->timer))
+        timer_set(c);
+}
+
+void clocks_heard(struct clocks *c, int64_t session)
+{
+    struct lease *l = lease_of(c, session);
+
+    if (!l)
+        return;
+    l->heard_ms = clock_boot_ms();
+    TAILQ_REMOVE(&c->leases, l, by_age);
+    TAILQ_INSERT_TAIL(&c->leases, l, by_age);
+}
+
+void clocks_gone(struct clocks *c, int64_t session)
+{
+    struct lease *l = lease_of(c, session);
+    struct input_clock out;
+
+    if (!l)
+        return;
+    l->peer = 0;
+    out = (struct input_clock){ l->agent_id, 0, session };
+    shell_clock(c->s->shell, INPUT_GONE, &out);
+}
+
+void clocks_peer_gone(struct clocks *c, uint64_t peer)
+{
+    struct lease *l;
+
+    TAILQ_FOREACH(l, &c->leases, by_age)
+        if (l->peer == peer)
+            clocks_gone(c, l->session);
+}
+
+void clocks_deadline(struct clocks *c, const struct uuid *task_id, int64_t attempt, int64_t session)
+{
+    struct deadline *d = mem_zalloc(sizeof *d);
+
+    d->what = (struct input_clock){ *task_id, attempt, session };
+    d->since_ms = clock_boot_ms();
+    TAILQ_INSERT_TAIL(&c->deadlines, d, by_age);
+    if (!timer_is_on(c->timer) || d == TAILQ_FIRST(&c->deadlines))
+        timer_set(c);
+}
+
+void clocks_hold(struct clocks *c)
+{
+    c->is_held = true;
+    timer_off(c->timer);
+}
+
+void clocks_go(struct clocks *c)
+{
+    uint64_t now = clock_boot_ms();
+    struct deadline *d;
+    struct lease *l;
+
+    TAILQ_FOREACH(l, &c->leases, by_age)
+        l->heard_ms = now;
+    TAILQ_FOREACH(d, &c->deadlines, by_age)
+        d->since_ms = now;
+    c->is_held = false;
+    timer_set(c);
+}

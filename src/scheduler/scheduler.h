@@ -1,0 +1,109 @@
+/* scheduler.h - the shell around the core: who keeps which clock, who talks to whom.
+ *
+ *   core.h      the pure core (core, submit, agents, attempts, results, queue, match, tasks, keys, load, dump)
+ *   shell.c     inputs into the core, batches into the database, messages out after the commit
+ *   lead.c      leadership: the lock, the leader row, taking over, resuming after a lost connection
+ *   db.c        all SQL; db_write.c: rows to parameters; db_load.c: rows to a core
+ *   peers.c     processes on the bus; inbox.c: their messages become inputs
+ *   clocks.c    leases and acceptance deadlines; seals.c: log.seal until it is answered */
+#ifndef ORION_SCHEDULER_SCHEDULER_H
+#define ORION_SCHEDULER_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/msg.h"
+#include "scheduler/core.h"
+
+struct service;
+struct loop;
+struct bus_frame;
+struct msg_handler;
+struct pg;
+struct clocks;
+struct lead;
+struct peers;
+struct seals;
+struct shell;
+
+struct scheduler_settings {
+    char *database, *name, *listen, *sinks;
+    int64_t lease_ms, accept_ms, tries, log_grace_ms;
+};
+
+struct scheduler {
+    struct service *service;
+    struct loop *loop;
+    const struct scheduler_settings *settings;
+    struct arena arena;             /* names of sinks */
+    struct core_config config;
+    struct pg *pg;
+    struct peers *peers;
+    struct clocks *clocks;
+    struct seals *seals;
+    struct shell *shell;
+    struct lead *lead;
+};
+
+/* --- shell.c */
+struct shell *shell_open(struct scheduler *s);
+void shell_close(struct shell **sh);
+/* A message of the bus, decoded, and as it came: kept until its batch is committed. */
+struct shell_frame {
+    const void *data;
+    size_t len;
+};
+void shell_message(struct shell *sh, enum input_kind kind, struct route from, const void *message, struct shell_frame frame);
+void shell_clock(struct shell *sh, enum input_kind kind, const struct input_clock *clock);
+/* Leadership begins with a core made from the rows; `connections` may be those of the core it replaces. */
+void shell_begin(struct shell *sh, int64_t epoch, struct core **core);
+void shell_resume(struct shell *sh, bool is_committed);   /* the connection is back, and so is the lock */
+void shell_end(struct shell *sh);                         /* somebody else leads: forget everything */
+bool shell_is_leading(const struct shell *sh);
+bool shell_is_uncertain(const struct shell *sh);          /* a batch is out whose fate the leader row knows */
+int64_t shell_epoch(const struct shell *sh);              /* 0: not leading */
+int64_t shell_batch(const struct shell *sh);              /* the batch number that the leader row had before it */
+
+/* --- lead.c */
+struct lead *lead_open(struct scheduler *s);
+void lead_close(struct lead **l);
+void lead_up(struct lead *l);        /* the connection is there */
+void lead_down(struct lead *l);
+void lead_lost(struct lead *l);      /* the fence held: somebody else leads */
+void lead_rebuild(struct lead *l);   /* SQL refused a batch: a core from the rows, then shell_begin */
+
+/* --- peers.c */
+struct peers *peers_open(struct scheduler *s, const struct msg_handler *table, size_t n, struct err *e);
+void peers_close(struct peers **p);
+void peers_send(struct peers *p, struct route to, enum msg_type type, const void *message);
+void peers_send_sink(struct peers *p, const char *sink, enum msg_type type, const void *message);
+void peers_announce(struct peers *p);   /* welcome everybody again: who leads has changed */
+/* What a handler gets as msg_from.peer. */
+struct arrival {
+    uint64_t peer;              /* 0: said no hello yet */
+    const struct bus_frame *frame;
+};
+void peers_hello(struct peers *p, const struct arrival *a, const struct msg_bus_hello *m);
+void peers_pong(struct peers *p, uint64_t peer, int64_t token);
+
+/* --- clocks.c */
+struct clocks *clocks_open(struct scheduler *s);
+void clocks_close(struct clocks **c);
+void clocks_lease(struct clocks *c, const struct uuid *agent_id, int64_t session, uint64_t peer);
+void clocks_heard(struct clocks *c, int64_t session);
+void clocks_gone(struct clocks *c, int64_t session);    /* the socket closed: tells the core */
+void clocks_peer_gone(struct clocks *c, uint64_t peer); /* all sessions behind it */
+void clocks_deadline(struct clocks *c, const struct uuid *task_id, int64_t attempt, int64_t session);
+void clocks_hold(struct clocks *c);                     /* nothing runs out */
+void clocks_go(struct clocks *c);                       /* every lease and deadline gets a full period */
+void clocks_clear(struct clocks *c);
+
+/* --- seals.c */
+struct seals *seals_open(struct scheduler *s);
+void seals_close(struct seals **ss);
+void seals_add(struct seals *ss, const char *sink, const struct msg_log_seal *seal);
+void seals_done(struct seals *ss, const struct uuid *task_id, int64_t attempt);
+void seals_again(struct seals *ss, const char *sink);   /* that sink said hello */
+void seals_clear(struct seals *ss);
+
+#endif
