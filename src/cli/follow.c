@@ -85,7 +85,7 @@ int follow_once(const struct follow *f, int64_t attempt, bool wait, int64_t *off
     if (rc == 0 && !s.is_stopped && (r.status < 200 || r.status > 299))
         rc = api_problem(r.status, &r.body, e);
     if (s.is_stopped)
-        rc = err_set(e, ERR_SYSTEM, "nobody reads the log any more");
+        rc = 1;
     fetch_response_fini(&r);
     mem_free(&url);
     *offset = s.offset;
@@ -185,36 +185,49 @@ static void pause_a_little(const struct follow *f, struct progress *p)
     p->pause_ms = p->pause_ms * 2 < PAUSE_MAX_MS ? p->pause_ms * 2 : PAUSE_MAX_MS;
 }
 
-/* One look at the task, then its log until the stream ends. 1: the end. 0: go on. -1: failed. */
-static int step(const struct follow *f, struct progress *p, struct msg_v1_task *task_r, struct buf *body_r,
+enum step { STEP_GO_ON, STEP_ENDED, STEP_STOPPED, STEP_FAILED };
+
+/* The log of the attempt at hand until the stream ends, for whatever reason. */
+static enum step step_stream(const struct follow *f, struct progress *p, struct err *e)
+{
+    int64_t before = p->offset;
+    struct err now = { 0 };
+    int rc = follow_once(f, p->attempt, true, &p->offset, &now);
+
+    if (rc > 0)
+        return STEP_STOPPED;
+    if (rc < 0 && now.kind != ERR_UNAVAILABLE) {
+        *e = now;
+        return STEP_FAILED;
+    }
+    if (p->offset > before)
+        p->pause_ms = PAUSE_FIRST_MS;
+    return STEP_GO_ON;
+}
+
+/* One look at the task, then its log. */
+static enum step step(const struct follow *f, struct progress *p, struct msg_v1_task *task_r, struct buf *body_r,
                 struct err *e)
 {
     struct api look = { f->scratch, f->api->url, f->api->ca_file };
     struct err now = { 0 };
-    int64_t before;
 
     arena_fini(f->scratch);
     buf_fini(body_r);
     *task_r = (struct msg_v1_task){ 0 };
     if (api_read_task(&look, f->id, task_r, body_r, &now) < 0) {
         *e = now;
-        return is_fatal(&now, p) ? -1 : 0;
+        return is_fatal(&now, p) ? STEP_FAILED : STEP_GO_ON;
     }
     p->away_since = 0;
     if (advance(f, task_r, p))
-        return 1;
-    if (p->attempt == 0 || !follow_attempt(task_r, p->attempt))
-        return f->attempt && !follow_attempt(task_r, f->attempt)
-                   ? err_set(e, ERR_NOT_FOUND, "task %s has no attempt %lld", f->id, (long long)f->attempt)
-                   : 0;
-    before = p->offset;
-    if (follow_once(f, p->attempt, true, &p->offset, &now) < 0 && now.kind != ERR_UNAVAILABLE) {
-        *e = now;
-        return -1;
-    }
-    if (p->offset > before)
-        p->pause_ms = PAUSE_FIRST_MS;
-    return 0;
+        return STEP_ENDED;
+    if (p->attempt > 0 && follow_attempt(task_r, p->attempt))
+        return step_stream(f, p, e);
+    if (f->attempt == 0)
+        return STEP_GO_ON;
+    err_set(e, ERR_NOT_FOUND, "task %s has no attempt %lld", f->id, (long long)f->attempt);
+    return STEP_FAILED;
 }
 
 enum follow_end follow_task(const struct follow *f, struct msg_v1_task *task_r, struct buf *body_r, struct err *e)
@@ -222,13 +235,16 @@ enum follow_end follow_task(const struct follow *f, struct msg_v1_task *task_r, 
     struct progress p = { .pause_ms = PAUSE_FIRST_MS };
 
     for (;;) {
-        struct err now = { 0 };
-        int rc = step(f, &p, task_r, body_r, &now);
-        if (rc > 0)
+        *e = (struct err){ 0 };
+        switch (step(f, &p, task_r, body_r, e)) {
+        case STEP_ENDED:
             return FOLLOW_ENDED;
-        if (rc < 0) {
-            *e = now;
-            return now.kind == ERR_SYSTEM ? FOLLOW_STOPPED : FOLLOW_FAILED;
+        case STEP_STOPPED:
+            return FOLLOW_STOPPED;
+        case STEP_FAILED:
+            return FOLLOW_FAILED;
+        case STEP_GO_ON:
+            break;
         }
         if (f->until_ms && (int64_t)clock_boot_ms() >= f->until_ms)
             return FOLLOW_TOO_LONG;

@@ -23,7 +23,8 @@ enum follow_end {
 /* Fills task_r (in f->scratch) and body_r with the task's last state when it says FOLLOW_ENDED. */
 enum follow_end follow_task(const struct follow *f, struct msg_v1_task *task_r, struct buf *body_r, struct err *e);
 
-/* The bytes of one attempt that are there now, from offset; adds to *offset what was written. 0 or -1. */
+/* The bytes of one attempt that are there now, from offset; adds to *offset what was written.
+ * 0, -1, or 1 when `write` wanted no more. */
 int follow_once(const struct follow *f, int64_t attempt, bool wait, int64_t *offset, struct err *e);
 
 bool follow_to_fd(void *arg, const char *data, size_t len); /* write to the descriptor *(int *)arg */

@@ -31,11 +31,14 @@ static bool put_json(void *arg, const char *data, size_t len)
     return !d->is_broken;
 }
 
-static int one_attempt(const struct follow *f, int64_t attempt, struct err *e)
+/* Standard output that was closed early (`| head`) needs no words. */
+static int one_attempt(const struct follow *f, int64_t attempt)
 {
+    struct err e = { 0 };
     int64_t offset = 0;
+    int rc = follow_once(f, attempt, false, &offset, &e);
 
-    return follow_once(f, attempt, false, &offset, e);
+    return rc < 0 ? cli_fail(&e) : rc > 0 ? CLI_FAILED : CLI_OK;
 }
 
 static int print_log(const struct follow *f, const struct msg_v1_task *t, const struct logs_options *o)
@@ -51,7 +54,7 @@ static int print_log(const struct follow *f, const struct msg_v1_task *t, const 
         fprintf(stderr, "orion: no attempt yet: the task is %s\n", t->state);
         return CLI_OK;
     }
-    return one_attempt(f, attempt, &e) < 0 ? cli_fail(&e) : CLI_OK;
+    return one_attempt(f, attempt);
 }
 
 static int print_json(struct follow *f, const struct msg_v1_task *t, const struct logs_options *o)
@@ -81,7 +84,7 @@ static int follow_log(const struct follow *f, struct msg_v1_task *task, struct b
                                   f->id));
     enum follow_end end = follow_task(f, task, body, &e);
     cli_on_interrupt(NULL);
-    return end == FOLLOW_ENDED ? CLI_OK : cli_fail(&e);
+    return end == FOLLOW_ENDED ? CLI_OK : end == FOLLOW_STOPPED ? CLI_FAILED : cli_fail(&e);
 }
 
 /* Swallows the log: print_json reads it again when the task is at its end. */

@@ -80,6 +80,10 @@ static int follow_to_end(const struct api *api, const struct run_options *o, con
         fprintf(stderr, "orion: waited too long%s", how_to_attach(api->arena, id));
         rc = CLI_TOO_LONG;
         break;
+    case FOLLOW_STOPPED:
+        fprintf(stderr, "orion: standard output is closed%s", how_to_attach(api->arena, id));
+        rc = CLI_FAILED;
+        break;
     default:
         rc = cli_fail(&e);
         fprintf(stderr, "%s", how_to_attach(api->arena, id) + 1);

@@ -24,9 +24,10 @@
 enum {
     MESSAGE_MAX = MSG_JSON_MAX + 4096,
     QUEUE_MAX = 8 * 1024 * 1024,
-    TICK_MS = 1000,
+    TICK_MS = 500,
+    TICKS_PER_REPORT = 2,
     GREETING_MS = 10000,      /* from the upgrade to agent.hello */
-    CLOSING_MS = 5000,        /* from our close frame to the peer's */
+    CLOSING_MS = 2000,        /* from our close frame to the peer's */
     PING_MS = 15000,          /* while no welcome has set the rhythm of heartbeats */
     UNWELCOMED_MS = 45000,
     HEARTBEATS_MISSED_MAX = 3,
@@ -56,6 +57,7 @@ struct agent {
 struct agents {
     struct gateway *g;
     struct timer *tick;
+    unsigned ticks;
     TAILQ_HEAD(, agent) list;
     struct table by_number;
     uint64_t last_number;
@@ -354,7 +356,7 @@ size_t agents_count(const struct agents *a)
     return a->by_number.used;
 }
 
-/* --- every second -------------------------------------------------------------------------------------------------- */
+/* --- by the clock -------------------------------------------------------------------------------------------------- */
 
 /* One message renews the leases of all sessions that were heard from. */
 static void report_alive(struct agents *a)
@@ -416,7 +418,8 @@ static void on_tick(void *arg)
     uint64_t now_ms = clock_boot_ms();
     struct agent *next;
 
-    report_alive(a);
+    if (++a->ticks % TICKS_PER_REPORT == 0)
+        report_alive(a);
     for (struct agent *c = TAILQ_FIRST(&a->list); c; c = next) {
         next = TAILQ_NEXT(c, entry);
         agent_check(c, now_ms);

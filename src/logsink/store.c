@@ -26,6 +26,7 @@ struct store {
     struct mailbox *in, *done;
     struct jobs batches;
     struct jobs questions;       /* loads and reads */
+    struct jobs parked;          /* reads of bytes that wait for room on the disk */
     struct buf scratch;
     uint64_t oldest_segment;     /* the first that is not deleted */
     uint64_t newest_segment;     /* of the last chunk seen: the ones before are complete */
@@ -49,6 +50,12 @@ static struct mail *jobs_pop(struct jobs *q)
             q->end = &q->first;
     }
     return i;
+}
+
+static void jobs_free(struct jobs *q)
+{
+    for (struct job *j; (j = (struct job *)jobs_pop(q));)
+        job_free(&j);
 }
 
 static void fail(struct store *s, const struct err *why)
@@ -126,13 +133,31 @@ static bool sync_some(struct store *s)
 
 /* --- checks and reads ------------------------------------------------------------------------------------ */
 
+/* Published bytes may be in the journal only, while the disk is full. An empty answer would be asked again at once. */
+static bool must_wait(const struct store *s, const struct read *q)
+{
+    return s->batches.first && !q->is_live && q->data.len == 0 && q->why.kind == ERR_NONE &&
+           q->state == SEAL_OPEN;
+}
+
+static void answer_read(struct store *s, struct read *q)
+{
+    q->is_absent = false;
+    range_read(s->files, q, &s->scratch);
+    if (must_wait(s, q))
+        jobs_add(&s->parked, &q->job.item);
+    else
+        mailbox_push(s->done, &q->job.item);
+}
+
 static void answer_some(struct store *s)
 {
+    while (!s->batches.first && s->parked.first)
+        jobs_add(&s->questions, jobs_pop(&s->parked));
     for (unsigned n = 0; n < STORE_QUESTIONS_MAX && s->questions.first; n++) {
         struct job *j = (struct job *)jobs_pop(&s->questions);
         if (j->kind == JOB_READ) {
-            range_read(s->files, (struct read *)j, &s->scratch);
-            mailbox_push(s->done, &j->item);
+            answer_read(s, (struct read *)j);
         } else if (verify_step(s->files, (struct load *)j, &s->scratch)) {
             mailbox_push(s->done, &j->item);
         } else {
@@ -178,6 +203,7 @@ struct store *store_open(int dir_fd, struct files *files, uint64_t first_segment
                          .oldest_segment = first_segment, .newest_segment = first_segment };
     s->batches.end = &s->batches.first;
     s->questions.end = &s->questions.first;
+    s->parked.end = &s->parked.first;
     thread_start(&s->thread, store_main, s);
     return s;
 }
@@ -193,10 +219,9 @@ void store_close(struct store **s)
         return;
     mailbox_close((*s)->in);
     pthread_join((*s)->thread, NULL);
-    for (struct batch *b; (b = (struct batch *)jobs_pop(&(*s)->batches));)
-        batch_free(&b);
-    for (struct job *j; (j = (struct job *)jobs_pop(&(*s)->questions));)
-        job_free(&j);
+    jobs_free(&(*s)->batches);
+    jobs_free(&(*s)->questions);
+    jobs_free(&(*s)->parked);
     mailbox_free(&(*s)->in);
     files_free(&(*s)->files);
     buf_fini(&(*s)->scratch);

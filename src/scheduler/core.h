@@ -213,13 +213,17 @@ void core_collect(struct core *core, struct effects *fx);
 /* Canonical text of everything that the rows determine. */
 void core_dump(struct core *core, struct buf *out);
 
-/* What a new shell must watch: leases of agents that are up, assignments not accepted, ended logs not sealed. */
+/* What a shell must know of a core: leases of agents that are up, assignments not accepted, ended logs not sealed,
+ * connections (of a core that is replaced). Functions may be NULL. */
 struct core_watch {
     void (*agent)(void *arg, const struct uuid *agent_id, int64_t session);
     void (*assignment)(void *arg, const struct uuid *task_id, int64_t attempt, int64_t session);
     void (*unsealed)(void *arg, const char *sink, const struct msg_log_seal *seal);
+    void (*connection)(void *arg, const struct uuid *agent_id, int64_t session, struct route to);
 };
 void core_each(struct core *core, const struct core_watch *watch, void *arg);
+/* An agent is still connected, as the core knew that this one replaces; ignored if the session is another. */
+void core_attach(struct core *core, const struct uuid *agent_id, int64_t session, struct route to);
 
 struct core_counts {
     size_t tasks, queued, agents_up, agents_connected;

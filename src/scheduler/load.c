@@ -191,9 +191,9 @@ static void watch_attempt(const struct attempt *at, const struct core_watch *wat
 {
     struct msg_log_seal seal = { .task_id = at->task->id, .attempt = at->number };
 
-    if (at->state == ATTEMPT_ASSIGNED)
+    if (at->state == ATTEMPT_ASSIGNED && watch->assignment)
         watch->assignment(arg, &at->task->id, at->number, at->session);
-    if (!attempt_is_terminal(at->state) || at->log_state != LOG_OPEN)
+    if (!attempt_is_terminal(at->state) || at->log_state != LOG_OPEN || !watch->unsealed)
         return;
     if (at->has_head) {
         seal.bytes = at->log_bytes;
@@ -210,10 +210,21 @@ void core_each(struct core *core, const struct core_watch *watch, void *arg)
     struct agent *a;
     struct task *t;
 
-    for (size_t i = 0; (a = table_next(&core->agents, &i));)
-        if (a->is_up)
+    for (size_t i = 0; (a = table_next(&core->agents, &i));) {
+        if (a->is_up && watch->agent)
             watch->agent(arg, &a->id, a->session);
+        if (a->route.peer && watch->connection)
+            watch->connection(arg, &a->id, a->session, a->route);
+    }
     for (size_t i = 0; (t = table_next(&core->tasks, &i));)
         LIST_FOREACH(at, &t->attempts, of_task)
             watch_attempt(at, watch, arg);
+}
+
+void core_attach(struct core *core, const struct uuid *agent_id, int64_t session, struct route to)
+{
+    struct agent *a = table_get(&core->agents, agent_id);
+
+    if (a && a->is_up && a->session == session && !a->route.peer)
+        queue_agent_connect(core, a, to);
 }

@@ -55,14 +55,14 @@ struct shell_frame {
 };
 void shell_message(struct shell *sh, enum input_kind kind, struct route from, const void *message, struct shell_frame frame);
 void shell_clock(struct shell *sh, enum input_kind kind, const struct input_clock *clock);
-/* Leadership begins with a core made from the rows; `connections` may be those of the core it replaces. */
-void shell_begin(struct shell *sh, int64_t epoch, struct core **core);
+/* Leadership begins with a core made from the rows; or, after SQL refused a batch, the core of the same epoch. Takes it. */
+void shell_begin(struct shell *sh, int64_t epoch, struct core *core);
 void shell_resume(struct shell *sh, bool is_committed);   /* the connection is back, and so is the lock */
+void shell_pause(struct shell *sh);                       /* the connection is lost */
 void shell_end(struct shell *sh);                         /* somebody else leads: forget everything */
-bool shell_is_leading(const struct shell *sh);
-bool shell_is_uncertain(const struct shell *sh);          /* a batch is out whose fate the leader row knows */
+bool shell_is_in_flight(const struct shell *sh);          /* a batch is out: the leader row may be one further */
 int64_t shell_epoch(const struct shell *sh);              /* 0: not leading */
-int64_t shell_batch(const struct shell *sh);              /* the batch number that the leader row had before it */
+int64_t shell_batch(const struct shell *sh);              /* what the leader row says if nothing of ours is in doubt */
 
 /* --- lead.c */
 struct lead *lead_open(struct scheduler *s);

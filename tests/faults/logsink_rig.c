@@ -19,7 +19,7 @@ struct rig {
     struct loop *loop;
     const struct rig_hooks *hooks;
     void *arg;
-    char dir[64];
+    char *dir;
     char *sink_dir, *control, *live, *scheduler;
     struct bus *bus;
     struct bus_socket *gateway, *follower, *orders;
@@ -258,7 +258,7 @@ struct rig *rig_new(struct loop *l, const struct rig_hooks *hooks, void *arg)
     struct rig *r = mem_zalloc(sizeof(*r));
     struct err e = { 0 };
     *r = (struct rig){ .loop = l, .hooks = hooks, .arg = arg };
-    strcpy(r->dir, "/tmp/orion-logsink-XXXXXX");
+    r->dir = mem_printf("%s/orion-logsink-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     if (!mkdtemp(r->dir))
         give_up("mkdtemp", &e);
     r->sink_dir = mem_printf("%s/sink-1", r->dir);
@@ -287,6 +287,7 @@ void rig_free(struct rig **rp)
     timer_free(&r->ping);
     bus_free(&r->bus);
     nftw(r->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    mem_free(&r->dir);
     mem_free(&r->sink_dir);
     mem_free(&r->control);
     mem_free(&r->live);

@@ -1,0 +1,355 @@
+/* shell.c - inputs into the core, batches into the database, messages out. The one file that knows this order:
+ * nothing leaves the process before the commit that records it (ARCHITECTURE "Who may write").
+ *
+ * One batch is in flight, one is filling; what comes in one turn of the loop shares a batch, so that a lone input
+ * waits for nobody. Inputs are kept until their batch is committed: a batch that SQL refuses is run again on a core
+ * made from the rows, one input per transaction, and costs its one bad input (refusal.c). */
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/service.h"
+#include "scheduler/db.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/shell_impl.h"
+
+enum { WAITING_MAX = 10000, COMMIT_LATE_MS = 1000 };
+
+/* --- inputs --------------------------------------------------------------------------------------------------- */
+
+static struct kept *kept_new(enum input_kind kind, struct route from, const void *data, size_t len)
+{
+    struct kept *k = mem_alloc(sizeof *k + len);
+
+    k->kind = kind;
+    k->from = from;
+    k->at_ms = clock_wall_ms();
+    k->len = len;
+    memcpy(k->data, data, len);
+    return k;
+}
+
+void kept_list_free(struct kept_list *list)
+{
+    struct kept *k;
+
+    while ((k = TAILQ_FIRST(list))) {
+        TAILQ_REMOVE(list, k, order);
+        mem_free(&k);
+    }
+}
+
+static void refuse(struct shell *sh, struct route to, const struct msg_task_submit *m, const char *reason)
+{
+    const struct msg_task_refused no = { .request_id = m->task_id, .reason = reason };
+
+    peers_send(sh->s->peers, to, MSG_TASK_REFUSED, &no);
+}
+
+static bool is_overloaded(const struct shell *sh)
+{
+    return sh->n_filling + sh->n_waiting >= WAITING_MAX ||
+           (sh->since_ms && clock_boot_ms() - sh->since_ms > COMMIT_LATE_MS);
+}
+
+static void run(struct shell *sh, struct kept *k, const void *message)
+{
+    const struct input in = { k->kind, k->at_ms, k->from, message };
+
+    TAILQ_INSERT_TAIL(&sh->filling_inputs, k, order);
+    sh->n_filling++;
+    core_step(sh->core, &in, &sh->filling);
+}
+
+static void run_kept(struct shell *sh, struct kept *k)
+{
+    struct arena arena = { 0 };
+    struct msg_head head;
+    void *message;
+
+    if (kept_is_clock(k))
+        run(sh, k, k->data);
+    else if (msg_from_bin(k->data, k->len, &arena, &head, &message, NULL) == 0)
+        run(sh, k, message);
+    arena_fini(&arena);
+}
+
+static void take(struct shell *sh, struct kept *k, const void *message)
+{
+    if (sh->core && !sh->n_waiting) {
+        run(sh, k, message);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&sh->waiting, k, order);
+    sh->n_waiting++;
+}
+
+void shell_message(struct shell *sh, enum input_kind kind, struct route from, const void *message, struct shell_frame frame)
+{
+    bool is_submit = kind == INPUT_SUBMIT;
+
+    if (!sh->epoch || is_overloaded(sh)) {
+        if (is_submit)   /* facts are repeated by the agents until they are acknowledged */
+            refuse(sh, from, message, sh->epoch ? "overloaded" : "not_leader");
+        return;
+    }
+    take(sh, kept_new(kind, from, frame.data, frame.len), message);
+}
+
+void shell_clock(struct shell *sh, enum input_kind kind, const struct input_clock *clock)
+{
+    struct kept *k;
+
+    if (!sh->epoch)
+        return;
+    k = kept_new(kind, (struct route){ 0 }, clock, sizeof *clock);
+    take(sh, k, k->data);
+}
+
+/* --- batches ---------------------------------------------------------------------------------------------------- */
+
+static void release(struct shell *sh, const struct effects *fx)
+{
+    struct scheduler *s = sh->s;
+
+    for (size_t i = 0; i < fx->messages.n; i++) {
+        const struct core_message *m = &fx->messages.v[i];
+        if (m->sink) {
+            seals_add(s->seals, m->sink, m->message);
+            continue;
+        }
+        if (m->type == MSG_AGENT_WELCOME) {
+            const struct msg_agent_welcome *welcome = m->message;
+            clocks_lease(s->clocks, &welcome->agent_id, welcome->session, m->to.peer);
+        } else if (m->type == MSG_TASK_ASSIGN) {
+            const struct msg_task_assign *assign = m->message;
+            clocks_deadline(s->clocks, &assign->task_id, assign->attempt, assign->session);
+        }
+        peers_send(s->peers, m->to, m->type, m->message);
+    }
+}
+
+static void committed(struct shell *sh)
+{
+    sh->is_in_flight = sh->is_fenced = false;
+    sh->since_ms = 0;
+    sh->batch++;
+    release(sh, &sh->flight);
+    effects_fini(&sh->flight);
+    kept_list_free(&sh->flight_inputs);
+}
+
+/* The server is unwell, or the transaction unlucky: the batch itself is not at fault. */
+static bool is_passing(const char *sqlstate)
+{
+    static const char *const classes[] = { "08", "25", "40", "53", "55", "57", "58", "XX" };
+
+    for (size_t i = 0; i < ARRAY_LEN(classes); i++)
+        if (strncmp(sqlstate, classes[i], 2) == 0)
+            return true;
+    return false;
+}
+
+static void on_fence(void *arg, const struct pg_result *r)
+{
+    struct shell *sh = arg;
+
+    if (!r->ok && !r->lost && strcmp(r->sqlstate, "22012") == 0)   /* division by zero: no row was ours */
+        sh->is_fenced = true;
+}
+
+static void on_commit(void *arg, const struct pg_result *r)
+{
+    struct shell *sh = arg;
+
+    if (!sh->is_in_flight || r->lost)   /* lost: the leader row will tell, when the connection is back */
+        return;
+    if (r->ok) {
+        committed(sh);
+    } else if (sh->is_fenced) {
+        lead_lost(sh->s->lead);
+    } else if (is_passing(r->sqlstate)) {
+        log_warn("commit failed, will be tried again", log_str("sqlstate", r->sqlstate), log_str("error", r->error));
+        pg_disconnect(sh->s->pg);
+    } else {
+        shell_refused(sh, r->sqlstate, r->error);
+    }
+}
+
+static void flight_send(struct shell *sh)
+{
+    const struct db_batch b = { sh->epoch, sh->batch, on_fence, on_commit, sh };
+
+    sh->is_in_flight = true;
+    sh->is_fenced = false;
+    if (!sh->since_ms)
+        sh->since_ms = clock_boot_ms();
+    db_write(sh->s->pg, &sh->flight, &b);
+}
+
+static void batch_close(struct shell *sh)
+{
+    core_collect(sh->core, &sh->filling);
+    sh->flight = sh->filling;
+    sh->filling = (struct effects){ 0 };
+    TAILQ_CONCAT(&sh->flight_inputs, &sh->filling_inputs, order);
+    sh->n_filling = 0;
+    if (effects_have_rows(&sh->flight)) {
+        flight_send(sh);
+        return;
+    }
+    release(sh, &sh->flight);   /* answers only: everything they say is committed */
+    effects_fini(&sh->flight);
+    kept_list_free(&sh->flight_inputs);
+}
+
+/* Before the loop sleeps: what came in this turn is one batch. */
+static bool pump(void *arg)
+{
+    struct shell *sh = arg;
+    struct kept *k;
+
+    if (!sh->core || sh->is_in_flight || sh->is_paused)
+        return false;
+    while (!(sh->singles && sh->n_filling) && (k = TAILQ_FIRST(&sh->waiting))) {
+        TAILQ_REMOVE(&sh->waiting, k, order);
+        sh->n_waiting--;
+        run_kept(sh, k);
+        if (sh->singles && --sh->singles == 0)
+            break;
+    }
+    if (sh->filling.messages.n || sh->n_filling || effects_have_rows(&sh->filling))
+        batch_close(sh);
+    return sh->n_waiting && !sh->is_in_flight;
+}
+
+/* --- leadership ----------------------------------------------------------------------------------------------------- */
+
+static void on_lease(void *arg, const struct uuid *agent_id, int64_t session)
+{
+    struct shell *sh = arg;
+
+    clocks_lease(sh->s->clocks, agent_id, session, 0);
+}
+
+static void on_assignment(void *arg, const struct uuid *task_id, int64_t attempt, int64_t session)
+{
+    struct shell *sh = arg;
+
+    clocks_deadline(sh->s->clocks, task_id, attempt, session);
+}
+
+static void on_unsealed(void *arg, const char *sink, const struct msg_log_seal *seal)
+{
+    struct shell *sh = arg;
+
+    seals_add(sh->s->seals, sink, seal);
+}
+
+static void on_connection(void *arg, const struct uuid *agent_id, int64_t session, struct route to)
+{
+    struct shell *sh = arg;
+
+    core_attach(sh->core, agent_id, session, to);
+    clocks_lease(sh->s->clocks, agent_id, session, to.peer);
+}
+
+void shell_begin(struct shell *sh, int64_t epoch, struct core *core)
+{
+    static const struct core_watch watch = { on_lease, on_assignment, on_unsealed, NULL };
+    static const struct core_watch before = { .connection = on_connection };
+    const struct input_lead lead = { epoch, sh->s->settings->name, service_version() };
+
+    if (sh->epoch != epoch) {
+        shell_end(sh);
+        sh->epoch = epoch;
+        sh->batch = 0;
+    }
+    sh->core = core;
+    sh->is_paused = false;
+    sh->since_ms = 0;
+    clocks_clear(sh->s->clocks);
+    seals_clear(sh->s->seals);
+    core_each(core, &watch, sh);
+    if (sh->replaced)
+        core_each(sh->replaced, &before, sh);
+    core_free(&sh->replaced);
+    clocks_go(sh->s->clocks);
+    if (sh->batch == 0)
+        core_step(core, &(struct input){ INPUT_LEAD, clock_wall_ms(), { 0 }, &lead }, &sh->filling);
+}
+
+void shell_pause(struct shell *sh)
+{
+    sh->is_paused = true;
+    if (sh->epoch && !sh->since_ms)
+        sh->since_ms = clock_boot_ms();
+}
+
+void shell_resume(struct shell *sh, bool is_committed)
+{
+    sh->is_paused = false;
+    clocks_go(sh->s->clocks);
+    if (!sh->is_in_flight)
+        sh->since_ms = 0;
+    else if (is_committed)
+        committed(sh);
+    else
+        flight_send(sh);
+}
+
+void shell_end(struct shell *sh)
+{
+    core_free(&sh->core);
+    core_free(&sh->replaced);
+    effects_fini(&sh->flight);
+    effects_fini(&sh->filling);
+    kept_list_free(&sh->flight_inputs);
+    kept_list_free(&sh->filling_inputs);
+    kept_list_free(&sh->waiting);
+    sh->n_filling = sh->n_waiting = sh->singles = 0;
+    sh->is_in_flight = false;
+    sh->epoch = sh->batch = 0;
+    sh->since_ms = 0;
+    clocks_hold(sh->s->clocks);
+    clocks_clear(sh->s->clocks);
+    seals_clear(sh->s->seals);
+}
+
+bool shell_is_in_flight(const struct shell *sh)
+{
+    return sh->is_in_flight;
+}
+
+int64_t shell_epoch(const struct shell *sh)
+{
+    return sh->epoch;
+}
+
+int64_t shell_batch(const struct shell *sh)
+{
+    return sh->batch;
+}
+
+struct shell *shell_open(struct scheduler *s)
+{
+    struct shell *sh = mem_zalloc(sizeof *sh);
+
+    sh->s = s;
+    sh->is_paused = true;
+    TAILQ_INIT(&sh->flight_inputs);
+    TAILQ_INIT(&sh->filling_inputs);
+    TAILQ_INIT(&sh->waiting);
+    sh->hook = loop_hook(s->loop, pump, sh);
+    return sh;
+}
+
+void shell_close(struct shell **sh)
+{
+    if (!*sh)
+        return;
+    shell_end(*sh);
+    hook_free(&(*sh)->hook);
+    mem_free(sh);
+}

@@ -1,0 +1,45 @@
+/* shell_impl.h - the shell's memory, shared by shell.c and refusal.c. */
+#ifndef ORION_SCHEDULER_SHELL_IMPL_H
+#define ORION_SCHEDULER_SHELL_IMPL_H
+
+#include <stdalign.h>
+#include <sys/queue.h>
+
+#include "scheduler/scheduler.h"
+
+/* An input as it came: a frame of the bus or an input_clock. */
+struct kept {
+    enum input_kind kind;
+    struct route from;
+    int64_t at_ms;
+    TAILQ_ENTRY(kept) order;
+    size_t len;
+    alignas(max_align_t) uint8_t data[];
+};
+TAILQ_HEAD(kept_list, kept);
+
+struct shell {
+    struct scheduler *s;
+    struct hook *hook;
+    int64_t epoch, batch;               /* epoch 0: not leading */
+    struct core *core;                  /* NULL: not leading, or being made from the rows again */
+    struct core *replaced;              /* its connections go to the next one */
+    struct effects flight, filling;
+    struct kept_list flight_inputs, filling_inputs, waiting;
+    size_t n_filling, n_waiting;
+    size_t singles;                     /* so many of the first in `waiting` run alone: one of them is bad */
+    uint64_t since_ms;                  /* the batch in flight was closed, or the connection lost; 0: all is well */
+    bool is_in_flight, is_fenced, is_paused;
+};
+
+void kept_list_free(struct kept_list *list);
+
+static inline bool kept_is_clock(const struct kept *k)
+{
+    return k->kind == INPUT_GONE || k->kind == INPUT_LEASE_OUT || k->kind == INPUT_ACCEPT_OUT || k->kind == INPUT_GIVE_UP;
+}
+
+/* refusal.c: SQL refused the batch in flight. */
+void shell_refused(struct shell *sh, const char *sqlstate, const char *error);
+
+#endif
