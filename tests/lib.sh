@@ -68,7 +68,7 @@ lab_up() {
 }
 lab_user() { if [ "$(id -u)" = 0 ]; then getent passwd orion >/dev/null && echo orion || echo postgres; else id -un; fi; }
 lab_pid() { head -1 "$LAB/pid/$1.pid"; }
-lab_sql() { "$ORION" lab psql --dir "$LAB" -- -XqAt -c "$1"; }
+lab_sql() { "$ORION" lab psql --dir "$LAB" -XqAt -c "$1"; }
 
 # as_lab COMMAND...: as the user the lab's agents run as
 as_lab() {

@@ -23,6 +23,7 @@
 struct attempts;
 struct helpers;
 struct repos;
+struct runs;
 struct service;
 struct session;
 struct trash;
@@ -87,9 +88,9 @@ struct agent {
     struct helpers *helpers;
     struct trash *trash;
     struct workspaces *workspaces;
+    struct runs *runs;
     struct session *session;
     struct attempts *attempts;
-    struct timer *drain;
 };
 
 #endif

@@ -280,7 +280,6 @@ void attempts_free(struct attempts **t)
         struct attempt *a = (*t)->head;
 
         (*t)->head = a->next;
-        run_discard(&a->run);
         attempt_free(a);
     }
     if (*t) {

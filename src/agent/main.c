@@ -256,6 +256,7 @@ static void parts_make(struct main_state *m)
     a->helpers = helpers_new(a->loop, a->identity.lock_fd);
     a->trash = trash_new(a->helpers, arena_printf(&m->arena, "%s/trash", a->identity.dir));
     a->workspaces = workspaces_new(a->helpers, a->trash, a->identity.dir);
+    a->runs = runs_new(a->loop);
     m->session = (struct session_spec){
         .url = session_url(a->settings->url),
         .ca_file = a->settings->ca_file,
@@ -277,6 +278,7 @@ static void agent_stop(void **state)
 
     hook_free(&m->hook);
     attempts_free(&a->attempts);
+    runs_free(&a->runs);
     session_free(&a->session);
     workspaces_free(&a->workspaces);
     trash_free(&a->trash);

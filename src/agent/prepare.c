@@ -45,7 +45,7 @@ static int runner_start(struct attempt *a, const char *notes, struct msg_command
         return -1;
     if (!a->ship.reader)
         ship_init(a);
-    a->run = run_start(agent->loop, &spec, &finish_run_hooks, a, e);
+    a->run = run_start(agent->runs, &spec, &finish_run_hooks, a, e);
     if (!a->run)
         return -1;
     attempt_hold(a, HOLD_RUNNING);

@@ -17,8 +17,14 @@
 
 enum { PACKET_MAX = 8192, PACKETS_PER_TURN = 64 };
 
-struct run {
+struct runs {
     struct loop *loop;
+    struct run *head;
+};
+
+struct run {
+    struct runs *all;
+    struct run *next;
     const struct run_hooks *hooks;
     void *arg;
     int fd;
@@ -39,6 +45,11 @@ static void run_close(struct run *r)
 
 static void run_dispose(struct run *r)
 {
+    struct run **at = &r->all->head;
+
+    while (*at != r)
+        at = &(*at)->next;
+    *at = r->next;
     run_close(r);
     child_free(&r->child);
     mem_free(&r);
@@ -196,26 +207,20 @@ static int run_spawn(struct run *r, const struct run_spec *spec, struct err *e)
     return rc;
 }
 
-struct run *run_start(struct loop *l, const struct run_spec *spec, const struct run_hooks *hooks, void *arg,
+struct run *run_start(struct runs *rs, const struct run_spec *spec, const struct run_hooks *hooks, void *arg,
                       struct err *e)
 {
     struct run *r = mem_zalloc(sizeof(*r));
 
-    *r = (struct run){ .loop = l, .hooks = hooks, .arg = arg, .fd = -1 };
+    *r = (struct run){ .all = rs, .next = rs->head, .hooks = hooks, .arg = arg, .fd = -1 };
+    rs->head = r;
     if (run_spawn(r, spec, e)) {
         run_dispose(r);
         return NULL;
     }
-    r->watch = loop_watch(l, r->fd, EPOLLIN, on_packets, r);
-    r->child = loop_child(l, r->pid, on_child, r);
+    r->watch = loop_watch(rs->loop, r->fd, EPOLLIN, on_packets, r);
+    r->child = loop_child(rs->loop, r->pid, on_child, r);
     return r;
-}
-
-void run_discard(struct run **r)
-{
-    if (*r)
-        run_dispose(*r);
-    *r = NULL;
 }
 
 void run_free(struct run **r)
@@ -229,4 +234,19 @@ void run_free(struct run **r)
     run_close(gone);
     if (!gone->pid)
         run_dispose(gone);
+}
+
+struct runs *runs_new(struct loop *l)
+{
+    struct runs *rs = mem_zalloc(sizeof(*rs));
+
+    rs->loop = l;
+    return rs;
+}
+
+void runs_free(struct runs **rs)
+{
+    while (*rs && (*rs)->head)
+        run_dispose((*rs)->head);
+    mem_free(rs);
 }

@@ -8,7 +8,8 @@
 #include "lib/loop.h"
 #include "proto/msg.h"
 
-struct run;
+struct runs;   /* all of them */
+struct run;    /* one */
 
 struct run_spec {
     const char *program;
@@ -21,12 +22,14 @@ struct run_hooks {
     void (*on_ended)(void *arg, const struct msg_runner_ended *ended, const char *why);
 };
 
-struct run *run_start(struct loop *l, const struct run_spec *spec, const struct run_hooks *hooks, void *arg,
+struct runs *runs_new(struct loop *l);
+void runs_free(struct runs **rs);   /* closes every socket; nobody waits for the processes any more */
+
+struct run *run_start(struct runs *rs, const struct run_spec *spec, const struct run_hooks *hooks, void *arg,
                       struct err *e);
 void run_trim(struct run *r, uint64_t seq, uint64_t offset);
 void run_stop(struct run *r, const char *reason);
 /* Closes the socket: a runner that is done leaves, another one kills what it has. Nobody hears of it any more. */
 void run_free(struct run **r);
-void run_discard(struct run **r);   /* the same when the loop is about to go: nothing waits for the process */
 
 #endif

@@ -57,6 +57,7 @@ struct workspace_op {
 
 /* One step: its command line, and what follows from how it ended. */
 struct step_row {
+    const char *name;
     const char *doing;         /* for messages: "cannot DOING NAME"; NULL: failing means no */
     size_t (*argv)(struct workspace_op *op, const char **words);
     void (*done)(struct workspace_op *op, const struct helper_end *end);
@@ -133,7 +134,7 @@ static void op_go(struct workspace_op *op, enum step step)
 
     op->step = step;
     steps[step].argv(op, words);
-    log_debug("git", log_str("step", words[1]), log_str("repo", op->order.repo), log_str("path", op->order.path));
+    log_debug("git", log_str("step", steps[step].name), log_str("repo", op->order.repo), log_str("path", op->order.path));
     op->helper = helper_start(op->all->helpers, &spec, on_step, op);
 }
 
@@ -299,13 +300,13 @@ static void done_checkout(struct workspace_op *op, const struct helper_end *end)
 }
 
 static const struct step_row steps[] = {
-    [STEP_LIST] = { "read", argv_list, done_list },
-    [STEP_PROBE] = { NULL, argv_probe, done_probe },
-    [STEP_INIT] = { "make a mirror of", argv_init, done_init },
-    [STEP_FETCH] = { "fetch", argv_fetch, done_fetch },
-    [STEP_FETCH_ID] = { NULL, argv_fetch_id, done_fetch_id },
-    [STEP_CLONE] = { "make a workspace of", argv_clone, done_clone },
-    [STEP_CHECKOUT] = { "check out", argv_checkout, done_checkout },
+    [STEP_LIST] = { "list", "read", argv_list, done_list },
+    [STEP_PROBE] = { "probe", NULL, argv_probe, done_probe },
+    [STEP_INIT] = { "init", "make a mirror of", argv_init, done_init },
+    [STEP_FETCH] = { "fetch", "fetch", argv_fetch, done_fetch },
+    [STEP_FETCH_ID] = { "fetch_id", NULL, argv_fetch_id, done_fetch_id },
+    [STEP_CLONE] = { "clone", "make a workspace of", argv_clone, done_clone },
+    [STEP_CHECKOUT] = { "checkout", "check out", argv_checkout, done_checkout },
 };
 
 /* --- from outside --------------------------------------------------------------------------------------------------- */

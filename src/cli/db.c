@@ -60,8 +60,8 @@ static int read_version(struct pg_admin *a, int *version_r, struct err *e)
     if (read_number(a, READ_KIND, &kind, e) < 0)
         return -1;
     if (kind == 2)
-        return err_set(e, ERR_SYSTEM, "the database has tables of Orion but no orion.schema_version: they were not made "
-                                      "by `orion db migrate`");
+        return err_set(e, ERR_SYSTEM, "the database has tables of Orion but no orion.schema_version: `orion db "
+                                      "migrate` did not make them");
     return kind == 0 ? 0 : read_number(a, READ_VERSION, version_r, e);
 }
 

@@ -163,8 +163,8 @@ static const struct verb migrate_verb = { .name = "db migrate",
 static const struct verb check_verb = { .name = "db check",
                                         .synopsis = "[--database DSN] [--wait TIME]",
                                         .summary = "say whether the database is fit for use",
-                                        .details = "Prints ok, or what to do. Exit codes: 0 fit; 1 not fit; 3 no database\n"
-                                                   "or no schema; 5 nobody answers.",
+                                        .details = "Prints ok, or what to do. Exit codes: 0 fit; 1 not fit;\n"
+                                                   "3 no database or no schema; 5 nobody answers.",
                                         .rows = check_rows,
                                         .options_size = sizeof(struct db_options),
                                         .run = db_check_verb };

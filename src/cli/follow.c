@@ -15,7 +15,7 @@
 
 /* STREAM_MS: a quiet stream is opened anew after this long, so that a server that vanished without a word is
  * noticed. SEAL_MS: how long an ended attempt's log may take to become complete. */
-enum { STREAM_MS = 60000, PAUSE_FIRST_MS = 50, PAUSE_MAX_MS = 1000, AWAY_MS = 60000, SEAL_MS = 120000 };
+enum { STREAM_MS = 60000, PAUSE_FIRST_MS = 50, PAUSE_MAX_MS = 500, AWAY_MS = 60000, SEAL_MS = 120000 };
 
 bool follow_to_fd(void *arg, const char *data, size_t len)
 {
@@ -181,8 +181,11 @@ static int is_fatal(const struct err *e, struct progress *p)
 
 static void pause_a_little(const struct follow *f, struct progress *p)
 {
-    api_pause(time_left(f, p->pause_ms));
+    if (p->pause_ms > 0)
+        api_pause(time_left(f, p->pause_ms));
     p->pause_ms = p->pause_ms * 2 < PAUSE_MAX_MS ? p->pause_ms * 2 : PAUSE_MAX_MS;
+    if (p->pause_ms == 0)
+        p->pause_ms = PAUSE_FIRST_MS;
 }
 
 enum step { STEP_GO_ON, STEP_ENDED, STEP_STOPPED, STEP_FAILED };
@@ -201,7 +204,7 @@ static enum step step_stream(const struct follow *f, struct progress *p, struct 
         return STEP_FAILED;
     }
     if (p->offset > before)
-        p->pause_ms = PAUSE_FIRST_MS;
+        p->pause_ms = 0; /* something happened: look at once */
     return STEP_GO_ON;
 }
 

@@ -114,7 +114,8 @@ struct lab_part *lab_part_find(struct lab *lab, const char *name);
 bool lab_part_is_alive(const struct lab_part *part);
 void lab_part_command(const struct lab *lab, const struct lab_part *part, struct lab_argv *argv);
 const char *const *lab_part_env(const struct lab *lab, const struct lab_part *part, struct arena *a);
-const char *lab_part_marker(const struct lab *lab, const struct lab_part *part, struct arena *a); /* in its environment */
+/* In the environment of the part and of most that comes from it. */
+const char *lab_part_marker(const struct lab *lab, const struct lab_part *part, struct arena *a);
 const char *lab_dsn(const struct lab *lab, const char *user, const char *database, struct arena *a);
 
 /* --- lab_proc.c: starting and ending ---------------------------------------------------------------------- */
@@ -130,7 +131,7 @@ void lab_pid_write(const struct lab *lab, const char *name, const struct lab_pro
 struct lab_proc lab_pid_read(const char *dir, const char *name);
 void lab_pid_remove(const struct lab *lab, const char *name);
 enum lab_lock { LAB_LOCK_SUPERVISOR, LAB_LOCK_CHANGE };
-int lab_lock_take(const struct lab *lab, enum lab_lock which, struct err *e);   /* descriptor; -1: ERR_CONFLICT or worse */
+int lab_lock_take(const struct lab *lab, enum lab_lock which, struct err *e);   /* a descriptor, or -1 */
 bool lab_lock_is_taken(const char *dir, enum lab_lock which);
 
 /* --- lab_wait.c: the one place that waits ------------------------------------------------------------------- */

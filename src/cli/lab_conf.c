@@ -83,10 +83,11 @@ int lab_conf_repo(struct lab_conf *c, const struct lab_repo *r, struct err *e)
         return err_field(e, "name", "%s is not a repository's name: letters, digits and . _ - / +, beginning with a "
                                     "letter or digit", r->name);
     if (!is_plain(r->url) || !*r->url || *r->url == '-' || strlen(r->url) > URL_MAX_BYTES)
-        return err_field(e, "url", "the URL of %s is empty, too long, begins with - or has control characters", r->name);
+        return err_field(e, "url", "the URL of %s is empty, too long, begins with - or has control characters",
+                         r->name);
     if (r->driver && !is_driver(r->driver))
-        return err_field(e, "driver", "no driver %s; there are buck2, bazel, cmake, meson, cargo, ninja, configure, make",
-                         r->driver);
+        return err_field(e, "driver", "no driver %s; there are buck2, bazel, cmake, meson, cargo, ninja, configure and "
+                                      "make", r->driver);
     if (r->mr_ref && (!is_word(r->mr_ref) || strncmp(r->mr_ref, "refs/", 5) != 0))
         return err_field(e, "mr-ref", "%s is not a full ref (such as refs/merge-requests/{mr}/head)", r->mr_ref);
     while (at < c->n_repos && strcmp(c->repos[at].name, r->name) != 0)

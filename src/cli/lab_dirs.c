@@ -129,8 +129,8 @@ int lab_dirs_check_reach(const struct lab *lab, struct err *e)
     lab_user_return(&lab->user);
     if (!stop)
         return 0;
-    return err_set(e, ERR_DENIED, "the lab in %s would run as user %s, who may not enter %s: open that folder (chmod a+x) or choose another "
-                               "--dir", lab->dir, lab->user.name, stop);
+    return err_set(e, ERR_DENIED, "the lab in %s would run as user %s, who may not enter %s: open that folder (chmod "
+                                  "a+x) or choose another --dir", lab->dir, lab->user.name, stop);
 }
 
 int lab_dirs_make_first(struct lab *lab, struct err *e)

@@ -29,7 +29,8 @@ static bool is_wanted(const struct wanted *w, const struct lab_part *p)
 }
 
 /* One look. NULL: ready; else the part that is still missing, and why. */
-static const char *what_is_missing(const struct lab *lab, const struct api *api, const struct wanted *w, struct err *why)
+static const char *what_is_missing(const struct lab *lab, const struct api *api, const struct wanted *w,
+                                   struct err *why)
 {
     struct msg_v1_agents agents = { 0 };
     struct buf body = { 0 };

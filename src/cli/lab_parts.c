@@ -189,7 +189,7 @@ const char *lab_part_marker(const struct lab *lab, const struct lab_part *part, 
 static bool is_unwanted(const struct lab *lab, const char *word)
 {
     static const char *const always[] = { "PG", "LISTEN_", "NOTIFY_SOCKET=", "WATCHDOG_", "ORION_LAB_PART=",
-                                          "ORION_READY_FD=" };
+                                          "ORION_READY_FD=", "ORION_WORKER_ID=" };
     static const char *const others[] = { "HOME=", "USER=", "LOGNAME=", "SHELL=", "MAIL=", "TMPDIR=", "XDG_", "SUDO_" };
 
     for (size_t i = 0; i < ARRAY_LEN(always); i++) {

@@ -37,7 +37,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 {
     (void)st;
     (void)type;
-    return at->level > 0 ? remove(path) : 0; /* not the folder itself: it may stand where its user cannot make it anew */
+    return at->level > 0 ? remove(path) : 0; /* not the folder itself: its user may not be able to make it anew */
 }
 
 static int run_initdb(struct lab *lab, const char *data, struct err *e)
@@ -97,7 +97,8 @@ int lab_pg_wait(struct lab *lab, struct lab_part *part, struct err *e)
             lab_wait(lab, -1, LOOK_MS);
     }
     if (rc < 0)
-        err_set(e, ERR_SYSTEM, "postgres %s: %s", part->is_reaped ? "ended before it was ready" : "is not ready", last.text);
+        err_set(e, ERR_SYSTEM, "postgres %s: %s", part->is_reaped ? "ended before it was ready" : "is not ready",
+                last.text);
     arena_fini(&a);
     return rc;
 }

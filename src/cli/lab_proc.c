@@ -1,8 +1,6 @@
 /* lab_proc.c - starts a part and waits until it is ready; ends parts and waits until nothing of them is left.
  *
  * Changes: processes, pid files, log files. Works for the supervisor and, when that is gone, for any `orion lab`. */
-#include "lib/proc.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,8 +14,10 @@
 #include "cli/lab_left.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
+#include "lib/proc.h"
 
-enum { READY_FD = 3, TAIL_LINES = 20, TAIL_BYTES = 16384, LOOK_MS = 25, LEFT_MS = 3000, KILL_MS = 2000, TOOL_MS = 600000 };
+enum { READY_FD = 3, TAIL_LINES = 20, TAIL_BYTES = 16384 };
+enum { LOOK_MS = 25, LEFT_MS = 3000, KILL_MS = 2000, TOOL_MS = 600000 };
 
 static int64_t now_ms(void)
 {

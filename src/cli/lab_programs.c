@@ -95,7 +95,8 @@ static const char *wanted_postgres(const struct lab *lab, struct buf *missing)
         mem_free(&text);
         if (has_postgres(lab->arena, major))
             return major;
-        buf_printf(missing, "\n  PostgreSQL %s, which made %s/pg (apt-get install postgresql-%s)", major, lab->dir, major);
+        buf_printf(missing, "\n  PostgreSQL %s, which made %s/pg (apt-get install postgresql-%s)", major, lab->dir,
+                   major);
         return NULL;
     }
     major = newest_postgres(lab->arena);

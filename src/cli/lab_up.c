@@ -237,7 +237,7 @@ static int up_here(struct lab *lab, const struct up_options *o, int status_fd)
     return rc;
 }
 
-/* --- --detach ------------------------------------------------------------------------------------------------------ */
+/* --- --detach --------------------------------------------------------------------------------------------------- */
 
 /* The same words to this program again, in a session of its own. It borrows stdout and stderr until it is ready. */
 static int spawn_supervisor(const struct cli_call *call, int status_fd, pid_t *pid_r, struct err *e)
@@ -280,7 +280,7 @@ static int up_detached(const struct cli_call *call)
     return WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : CLI_FAILED;
 }
 
-/* --- the verbs ------------------------------------------------------------------------------------------------------- */
+/* --- the verbs -------------------------------------------------------------------------------------------------- */
 
 static int up_with(const struct cli_call *call, int status_fd)
 {
@@ -324,8 +324,8 @@ const struct verb lab_up_verb = {
     .name = "lab up",
     .synopsis = "[OPTION]...",
     .summary = "start a whole farm on this machine",
-    .details = "Needs no configuration and no root. Ctrl-C stops it in order, a second one at once. Options are kept in\n"
-               "DIR/lab.conf and hold until others are given.",
+    .details = "Needs no configuration and no root. Ctrl-C stops it in order, a second one at once. Options are\n"
+               "kept in DIR/lab.conf and hold until others are given.",
     .rows = rows,
     .options_size = sizeof(struct up_options),
     .run = up,

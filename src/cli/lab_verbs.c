@@ -130,7 +130,7 @@ static int status(const struct cli_call *call)
     return CLI_OK;
 }
 
-/* --- down ----------------------------------------------------------------------------------------------------------- */
+/* --- down ------------------------------------------------------------------------------------------------------- */
 
 static void end_supervisor(struct lab *lab)
 {
@@ -188,7 +188,7 @@ static int down(const struct cli_call *call)
     return CLI_OK;
 }
 
-/* --- restart ---------------------------------------------------------------------------------------------------------- */
+/* --- restart ---------------------------------------------------------------------------------------------------- */
 
 static int unknown_part(const struct lab *lab, const char *name)
 {
@@ -250,7 +250,7 @@ static int restart(const struct cli_call *call)
     return CLI_OK;
 }
 
-/* --- repo add ----------------------------------------------------------------------------------------------------------- */
+/* --- repo add --------------------------------------------------------------------------------------------------- */
 
 static int repo_add(const struct cli_call *call)
 {
@@ -278,7 +278,7 @@ static int repo_add(const struct cli_call *call)
     return CLI_OK;
 }
 
-/* --- psql ------------------------------------------------------------------------------------------------------------------ */
+/* --- psql ------------------------------------------------------------------------------------------------------- */
 
 /* --dir is ours wherever it stands; every other word is psql's. */
 static const char *take_dir(const struct cli_call *call, const char **argv, size_t *n)
@@ -332,14 +332,15 @@ static int psql(const struct cli_call *call)
     return proc_spawn(&spec, &pid, &e) < 0 ? lab_fail(&e) : wait_for_psql(pid);
 }
 
-/* --- the table --------------------------------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------------------------- */
 
 #define DIR_ROW { OPT_STR, 0, "dir", offsetof(struct lab_options, dir), "DIR", "the lab's folder", 0, 0 }
 
 static const struct opt rows[] = { DIR_ROW, CLI_COMMON_ROWS };
 static const struct opt repo_rows[] = {
     DIR_ROW,
-    { OPT_STR, 0, "driver", offsetof(struct repo_options, driver), "NAME", "build tool, if not the first that fits", 0, 0 },
+    { OPT_STR, 0, "driver", offsetof(struct repo_options, driver), "NAME", "build tool, if not the first that fits", 0,
+      0 },
     { OPT_STR, 0, "mr-ref", offsetof(struct repo_options, mr_ref), "REF",
       "what a merge request builds, such as refs/merge-requests/{mr}/head", 0, 0 },
     CLI_COMMON_ROWS,

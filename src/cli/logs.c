@@ -113,7 +113,8 @@ static int logs(const struct cli_call *call)
     const char *id = api_task_id(call->arena, text, &e);
     if (!id || api_open(&api, &o->server, call->arena, &e) < 0)
         return cli_fail(&e);
-    struct follow f = { .api = &api, .scratch = &scratch, .id = id, .attempt = o->attempt.value, .write = follow_to_fd, .arg = &fd };
+    struct follow f = { .api = &api, .scratch = &scratch, .id = id, .attempt = o->attempt.value,
+                        .write = follow_to_fd, .arg = &fd };
     if (o->server.common.json)
         f.write = discard;
     if (o->follow)
@@ -130,7 +131,8 @@ static int logs(const struct cli_call *call)
 }
 
 static const struct opt rows[] = {
-    { OPT_FLAG, 'f', "follow", offsetof(struct logs_options, follow), NULL, "go on until the task is at its end", 0, 0 },
+    { OPT_FLAG, 'f', "follow", offsetof(struct logs_options, follow), NULL, "go on until the task is at its end", 0,
+      0 },
     { OPT_INT, 0, "attempt", offsetof(struct logs_options, attempt), "N", "of this attempt (default: the latest)", 1,
       ATTEMPTS_MAX },
     CLI_SERVER_ROWS,

@@ -10,7 +10,7 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 
-/* Rows of the same number of texts; the first is the heading. Columns align; nothing hangs over at the end of a line. */
+/* Rows of the same number of texts; the first is the heading. Columns align. */
 struct out_table {
     struct arena *arena;
     size_t columns;

@@ -1,5 +1,6 @@
 /* status.c - `orion status`: everything that is known of one task. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/api.h"
 #include "cli/out.h"
@@ -12,7 +13,7 @@ struct status_options {
 static void line(const char *name, const char *text)
 {
     if (text && *text)
-        printf("%-10s %s\n", name, text);
+        printf("%-12s %s\n", name, text);
 }
 
 static const char *joined(struct arena *a, const struct msg_strs *v)
@@ -34,7 +35,7 @@ static const char *span_of(struct arena *a, const struct msg_v1_task *t)
 static void print_attempt(struct arena *a, const struct msg_v1_attempt *at)
 {
     printf("\nattempt %lld: %s", (long long)at->number, at->state);
-    if (at->cause)
+    if (at->cause && strcmp(at->state, "succeeded") != 0)
         printf(" (%s)", at->cause);
     printf(" on %s\n", at->agent);
     line("  assigned", out_time(a, true, at->assigned_at));
@@ -60,9 +61,11 @@ static void print_task(struct arena *a, const struct msg_v1_task *t)
 
     uuid_format(&t->id, id);
     line("task", id);
-    printf("%-10s ", "state");
+    printf("%-12s ", "state");
     out_state(t->state);
-    printf("%s%s%s\n", t->cause ? " (" : "", t->cause ? t->cause : "", t->cause ? ")" : "");
+    if (t->cause && strcmp(t->state, "succeeded") != 0)
+        printf(" (%s)", t->cause);
+    printf("\n");
     line("message", t->message);
     if (t->has.exit_code)
         line("exit code", arena_printf(a, "%lld", (long long)t->exit_code));

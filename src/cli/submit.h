@@ -18,7 +18,8 @@ struct submit_options {
     { OPT_STR, 0, "ref", offsetof(struct submit_options, ref), "REF", "branch, tag or commit (default: HEAD)", 0, 0 },\
     { OPT_STR, 0, "mr", offsetof(struct submit_options, mr), "N", "merge request", 0, 0 },                            \
     { OPT_STR, 0, "project", offsetof(struct submit_options, project), "NAME", "project (default: default)", 0, 0 },  \
-    { OPT_STR, 0, "driver", offsetof(struct submit_options, driver), "NAME", "build tool, if not the first that fits", 0, 0 },\
+    { OPT_STR, 0, "driver", offsetof(struct submit_options, driver), "NAME", \
+      "build tool, if not the first that fits", 0, 0 },                                                               \
     { OPT_LIST, 0, "label", offsetof(struct submit_options, labels), "LABEL", "label the agent must have", 0, 0 },    \
     { OPT_LIST, 0, "env", offsetof(struct submit_options, env), "NAME=VALUE", "variable for the build", 0, 0 },       \
     { OPT_FLAG, 0, "separate-streams", offsetof(struct submit_options, separate_streams), NULL,                       \

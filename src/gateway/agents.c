@@ -63,7 +63,7 @@ struct agents {
     uint64_t last_number;
 };
 
-/* --- one connection ------------------------------------------------------------------------------------------------ */
+/* --- one connection -------------------------------------------------------------------------------------------- */
 
 static void set_phase(struct agent *c, enum phase phase)
 {
@@ -191,7 +191,7 @@ static void on_ready(void *arg, uint32_t events)
     agent_flush(c);
 }
 
-/* --- the handshake --------------------------------------------------------------------------------------------------- */
+/* --- the handshake --------------------------------------------------------------------------------------------- */
 
 static void on_upgraded(void *arg, struct upgraded *u, const void *extra, size_t extra_len)
 {
@@ -252,9 +252,10 @@ static bool check_handshake(struct request *r)
         return false;
     }
     if (!header_has(request_header(r, "Sec-WebSocket-Protocol"), SUBPROTOCOL)) {
-        log_info("WebSocket without our subprotocol refused", log_str("asked", request_header(r, "Sec-WebSocket-Protocol")));
-        reply_error(r, 400, "ask for the WebSocket subprotocol " SUBPROTOCOL "; workers of the older Orion server are not "
-                    "served by this version");
+        log_info("WebSocket without our subprotocol refused",
+                 log_str("asked", request_header(r, "Sec-WebSocket-Protocol")));
+        reply_error(r, 400, "ask for the WebSocket subprotocol " SUBPROTOCOL "; workers of the older Orion server are "
+                    "not served by this version");
         return false;
     }
     return true;
@@ -277,7 +278,7 @@ void agents_serve(struct gateway *g, struct request *r)
     request_upgrade(r, on_upgraded, g->agents);
 }
 
-/* --- what others tell them ------------------------------------------------------------------------------------------ */
+/* --- what others tell them ------------------------------------------------------------------------------------- */
 
 static struct agent *agent_find(const struct agents *a, uint64_t number)
 {
@@ -356,7 +357,7 @@ size_t agents_count(const struct agents *a)
     return a->by_number.used;
 }
 
-/* --- by the clock -------------------------------------------------------------------------------------------------- */
+/* --- by the clock ---------------------------------------------------------------------------------------------- */
 
 /* One message renews the leases of all sessions that were heard from. */
 static void report_alive(struct agents *a)
@@ -427,7 +428,7 @@ static void on_tick(void *arg)
     timer_in(a->tick, TICK_MS);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------ */
 
 struct agents *agents_new(struct gateway *g)
 {

@@ -53,15 +53,19 @@ static const struct pg_stmt statements[STATEMENTS] = {
                     "ARRAY(SELECT unnest(ARRAY[s.from_offset::text, s.sink]) FROM orion.log_segment s "
                     "WHERE s.task_id = a.task_id AND s.attempt = a.number ORDER BY s.from_offset) "
                     "FROM orion.task t LEFT JOIN orion.attempt a ON a.task_id = t.id "
-                    "LEFT JOIN orion.agent g ON g.id = a.agent_id WHERE t.id = ANY ($1::uuid[]) ORDER BY t.id, a.number" },
+                    "LEFT JOIN orion.agent g ON g.id = a.agent_id WHERE t.id = ANY ($1::uuid[]) "
+                    "ORDER BY t.id, a.number" },
 };
+
+struct call;
+typedef void take_fn(struct call *c, const struct pg_result *r);   /* r is NULL: no answer */
 
 /* One question that is not answered yet. */
 struct call {
     TAILQ_ENTRY(call) entry;
     struct db *db;
     enum statement statement;
-    void (*take)(struct call *c, const struct pg_result *r);   /* r is NULL: no answer */
+    take_fn *take;
     union {
         db_tasks_fn *tasks;
         db_agents_fn *agents;
@@ -96,8 +100,7 @@ static void on_result(void *arg, const struct pg_result *r)
     call_end(c, r->ok ? r : NULL);
 }
 
-static struct call *call_new(struct db *d, enum statement statement, void (*take)(struct call *, const struct pg_result *),
-                             void *arg)
+static struct call *call_new(struct db *d, enum statement statement, take_fn *take, void *arg)
 {
     struct call *c = mem_zalloc(sizeof(*c));
 
@@ -118,7 +121,7 @@ static void call_send(struct call *c, const char *const *params, int n)
     pg_sync(pg, NULL, NULL);
 }
 
-/* --- rows ------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------------------------ */
 
 static const char *text_of(struct call *c, const struct pg_result *r, int row, int col)
 {
@@ -217,7 +220,7 @@ static void attempt_of(struct call *c, const struct pg_result *r, int row, struc
     a->has.ended_at = !pg_null(r, row, col + 17);
 }
 
-/* --- tasks ------------------------------------------------------------------------------------------------------- */
+/* --- tasks ----------------------------------------------------------------------------------------------------- */
 
 static void take_task(struct call *c, const struct pg_result *r)
 {
@@ -275,7 +278,7 @@ void db_tasks(struct db *d, const struct db_filter *f, db_tasks_fn *fn, void *ar
               f->mr ? 6 : 5);
 }
 
-/* --- agents -------------------------------------------------------------------------------------------------------- */
+/* --- agents ---------------------------------------------------------------------------------------------------- */
 
 static void take_agents(struct call *c, const struct pg_result *r)
 {
@@ -306,7 +309,7 @@ void db_agents(struct db *d, db_agents_fn *fn, void *arg)
     call_send(c, NULL, 0);
 }
 
-/* --- followed tasks ---------------------------------------------------------------------------------------------------- */
+/* --- followed tasks -------------------------------------------------------------------------------------------- */
 
 static const struct log_segment *segments_of(struct call *c, const struct pg_result *r, int row, size_t *n_r)
 {
@@ -380,7 +383,7 @@ void db_logs(struct db *d, const struct uuid *ids, size_t n, db_logs_fn *fn, voi
     pg_array_fini(&array);
 }
 
-/* --- the connection -------------------------------------------------------------------------------------------------------- */
+/* --- the connection -------------------------------------------------------------------------------------------- */
 
 static void on_up(void *arg)
 {

@@ -83,7 +83,7 @@ static void tell(struct follow *f)
         m->on_data(m->arg);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading --------------------------------------------------------------------------------------------------- */
 
 static const struct log_segment *segment_at(const struct follow *f, uint64_t offset)
 {
@@ -164,7 +164,7 @@ void follow_unpin(struct follow_member *m)
     pump(m->follow);
 }
 
-/* --- what comes ---------------------------------------------------------------------------------------------------- */
+/* --- what comes ------------------------------------------------------------------------------------------------ */
 
 static void note_progress(struct follow *f)
 {
@@ -282,7 +282,7 @@ void follow_data(struct follows *all, const struct msg_log_data *d)
         take_answer(f, d);
 }
 
-/* --- what viewers see ------------------------------------------------------------------------------------------------ */
+/* --- what viewers see ------------------------------------------------------------------------------------------ */
 
 size_t follow_peek(const struct follow_member *m, uint64_t offset, const uint8_t **data_r)
 {
@@ -336,7 +336,7 @@ const char *follow_error(const struct follow_member *m)
     return follow_failing_ms(m) >= ERROR_MS && f->error[0] ? f->error : NULL;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------------------------ */
 
 static void subscribe(struct follow *f, bool wanted)
 {

@@ -47,6 +47,6 @@ enum follow_end_kind follow_kind(const struct follow_member *m);
 bool follow_is_quiet(const struct follow_member *m);          /* no byte came for a second */
 uint64_t follow_idle_ms(const struct follow_member *m);       /* since the last byte came */
 uint64_t follow_failing_ms(const struct follow_member *m);    /* since reads began to fail; 0: they do not */
-const char *follow_error(const struct follow_member *m);      /* what the sink has answered for a while instead of bytes; NULL: nothing */
+const char *follow_error(const struct follow_member *m);      /* what reads have failed with for a while; NULL */
 
 #endif

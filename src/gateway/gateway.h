@@ -60,7 +60,8 @@ void routes_serve(struct gateway *g, struct request *r);
 struct scheds *scheds_open(struct gateway *g, struct err *e);
 void scheds_close(struct scheds **s);
 uint64_t scheds_leader(const struct scheds *s);           /* its epoch; 0: nobody is known to lead */
-int scheds_send(struct scheds *s, enum msg_type type, uint64_t conn, const void *message); /* to the leader; -1: not sent */
+/* To the leader; -1: not sent. */
+int scheds_send(struct scheds *s, enum msg_type type, uint64_t conn, const void *message);
 int64_t scheds_wall_ms(const struct scheds *s);           /* our clock, or the leader's when ours is 5 s off */
 
 /* sinks.c - the log sinks, by name. */
@@ -83,7 +84,8 @@ struct agents *agents_new(struct gateway *g);
 void agents_free(struct agents **a);
 void agents_serve(struct gateway *g, struct request *r);  /* GET /ws */
 size_t agents_count(const struct agents *a);
-bool agents_deliver(struct agents *a, uint64_t conn, enum msg_type type, const void *message); /* false: no such connection */
+/* false: no such connection. */
+bool agents_deliver(struct agents *a, uint64_t conn, enum msg_type type, const void *message);
 void agents_greeted(struct agents *a, uint64_t conn, const struct msg_agent_hello *hello);
 void agents_welcomed(struct agents *a, uint64_t conn, const struct msg_agent_welcome *welcome);
 void agents_refuse(struct agents *a, uint64_t conn, int64_t code, const char *reason);

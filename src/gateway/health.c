@@ -1,4 +1,4 @@
-/* health.c - is this worker alive, is it ready, and what is wrong: /healthz, /readyz, /api/health, and the text at /. */
+/* health.c - is this worker alive, is it ready, what is wrong: /healthz, /readyz, /api/health; and the text at /. */
 #include <string.h>
 
 #include "gateway/gateway.h"

@@ -35,7 +35,7 @@ enum {
     CONNECTIONS_MAX = 100000,
 };
 
-/* --- requests ------------------------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------------------------- */
 
 /* The way back to a request that is answered later. */
 struct ticket {
@@ -158,7 +158,7 @@ struct request *ticket_request(struct ticket **t)
     return &q->pub;
 }
 
-/* --- from the first header byte to the handler ------------------------------------------------------------------ */
+/* --- from the first header byte to the handler ----------------------------------------------------------------- */
 
 static void refuse_body(struct http_request *q)
 {
@@ -253,7 +253,7 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *conn, char *text)
     return strlen(text);
 }
 
-/* --- running and resuming ------------------------------------------------------------------------------------------ */
+/* --- running and resuming -------------------------------------------------------------------------------------- */
 
 void http_suspend(struct http_request *q)
 {
@@ -368,7 +368,7 @@ static void on_tick(void *arg)
     timer_in(h->tick, TICK_MS);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------------------------ */
 
 static unsigned connections_max(void)
 {

@@ -1,5 +1,5 @@
-/* listen.c - the master's listening sockets: one SO_REUSEPORT socket per worker slot, never closed by the master, so that
- * connections which wait in a slot's queue survive a worker's death and a reload.
+/* listen.c - the master's listening sockets: one SO_REUSEPORT socket per worker slot, never closed by the master, so
+ * that connections which wait in a slot's queue survive a worker's death and a reload.
  *
  * First the port is bound once without SO_REUSEPORT: otherwise a second Orion would share it silently. */
 #include <arpa/inet.h>
@@ -59,10 +59,11 @@ int listen_check_host(const char *host, struct err *e)
     struct address a;
 
     if (address_parse(host, 0, &a) < 0)
-        return err_field(e, "ORION_HOST", "\"%s\" is not an IP address; use 127.0.0.1 or ::1 (--host or ORION_HOST)", host);
+        return err_field(e, "ORION_HOST", "\"%s\" is not an IP address; use 127.0.0.1 or ::1 (--host or ORION_HOST)",
+                         host);
     if (!is_loopback(&a))
-        return err_field(e, "ORION_HOST", "%s is not a loopback address, and authentication does not exist yet: anybody who "
-                         "reaches it could run builds; use 127.0.0.1 or ::1", host);
+        return err_field(e, "ORION_HOST", "%s is not a loopback address, and authentication does not exist yet: "
+                         "anybody who reaches it could run builds; use 127.0.0.1 or ::1", host);
     return 0;
 }
 

@@ -47,7 +47,8 @@ bool peer_is_here(const struct peer *p)
 
 static void say_hello(struct peer *p)
 {
-    const struct msg_bus_hello hello = { .role = "gateway", .name = p->own_name, .major = MSG_MAJOR, .minor = MSG_MINOR };
+    const struct msg_bus_hello hello = { .role = "gateway", .name = p->own_name, .major = MSG_MAJOR,
+                                         .minor = MSG_MINOR };
 
     encode_and_send(p, MSG_BUS_HELLO, 0, &hello);
 }

@@ -95,7 +95,7 @@ const char *query_get(const struct query *q, const char *name)
     return NULL;
 }
 
-/* --- names ------------------------------------------------------------------------------------------- */
+/* --- names ----------------------------------------------------------------------------------------------------- */
 
 enum { NAME_MAX_COMPARED = 32 };
 
@@ -161,7 +161,7 @@ int query_check(const struct query *q, const char *const *names, struct err *e)
     return 0;
 }
 
-/* --- numbers ------------------------------------------------------------------------------------------ */
+/* --- numbers --------------------------------------------------------------------------------------------------- */
 
 /* Digits up to the end or `stop`; where they end, or NULL. */
 static const char *parse_digits(const char *text, char stop, int64_t *n_r)

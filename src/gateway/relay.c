@@ -116,7 +116,7 @@ void relay_live(struct gateway *g, const uint8_t *data, size_t len)
     dispatch(g, live_handlers, ARRAY_LEN(live_handlers), FROM_LOGSINK, data, len);
 }
 
-/* --- from agents --------------------------------------------------------------------------------------------------- */
+/* --- from agents ----------------------------------------------------------------------------------------------- */
 
 struct agent_frame {
     struct gateway *g;
@@ -205,5 +205,6 @@ int relay_from_agent(struct gateway *g, uint64_t conn, bool is_binary, const uin
         return -1;
     if (is_binary)
         return msg_dispatch_bin(chunk_handlers, ARRAY_LEN(chunk_handlers), &f, FROM_AGENT, NULL, data, len, e);
-    return msg_dispatch_json(agent_handlers, ARRAY_LEN(agent_handlers), &f, FROM_AGENT, NULL, (const char *)data, len, e);
+    return msg_dispatch_json(agent_handlers, ARRAY_LEN(agent_handlers), &f, FROM_AGENT, NULL, (const char *)data, len,
+                             e);
 }

@@ -23,11 +23,12 @@ struct request {
     void *ctx;                 /* the handler's own, in the arena */
 };
 
-/* --- answering (http.c) ------------------------------------------------------------------------------------- */
+/* --- answering (http.c) ---------------------------------------------------------------------------------------- */
 
 const char *request_header(const struct request *r, const char *name);   /* NULL: not there */
 void request_add_header(struct request *r, const char *name, const char *value); /* of the answer; before it */
-void request_answer(struct request *r, unsigned status, const char *type, struct buf *body); /* consumes body; NULL: none */
+/* Consumes the body; NULL: none. */
+void request_answer(struct request *r, unsigned status, const char *type, struct buf *body);
 
 /* An answer that comes later. A handler that has not answered when it returns leaves the request waiting; the
  * ticket leads back to it, unless it is over by then. */
@@ -35,7 +36,7 @@ struct ticket;
 struct ticket *request_wait(struct request *r);
 struct request *ticket_request(struct ticket **t);   /* gives the ticket back; NULL: nobody waits any more */
 
-/* --- streaming (http_stream.c) -------------------------------------------------------------------------------- */
+/* --- streaming (http_stream.c) --------------------------------------------------------------------------------- */
 
 #define STREAM_WAIT 0      /* nothing now: stream_wake when there is */
 #define STREAM_END (-1)
@@ -49,7 +50,7 @@ struct stream_hooks {
 void request_stream(struct request *r, const char *type, const struct stream_hooks *hooks, void *arg);
 void stream_wake(struct request *r);
 
-/* --- upgrading (http_upgrade.c) --------------------------------------------------------------------------------- */
+/* --- upgrading (http_upgrade.c) -------------------------------------------------------------------------------- */
 
 struct upgraded;   /* the socket behind a 101 */
 /* `extra`: bytes that came behind the handshake, valid during the call. */
@@ -58,7 +59,7 @@ void request_upgrade(struct request *r, upgraded_fn *fn, void *arg);   /* header
 int upgraded_fd(const struct upgraded *u);
 void upgraded_close(struct upgraded **u);
 
-/* --- what answers look like (reply.c) ----------------------------------------------------------------------------- */
+/* --- what answers look like (reply.c) -------------------------------------------------------------------------- */
 
 void reply_message(struct request *r, unsigned status, enum msg_type type, const void *message);
 void reply_text(struct request *r, unsigned status, const char *text);

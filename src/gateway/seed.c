@@ -40,7 +40,7 @@ void seed_post_task(struct gateway *g, struct request *r)
     submit_start(g->submits, r, &task, on_kept);
 }
 
-/* --- GET /task-status/{id} -------------------------------------------------------------------------------------- */
+/* --- GET /task-status/{id} ------------------------------------------------------------------------------------- */
 
 static void reply_not_found(struct request *r, unsigned status, const char *text)
 {
@@ -56,8 +56,8 @@ static const char *status_message(const struct msg_v1_task *t, enum task_state s
         return NULL;
     if (state == TASK_FAILED)
         return t->message;
-    return arena_printf(a, "%s%s%s%s%s%s", t->state, t->cause ? " (" : "", t->cause ? t->cause : "", t->cause ? ")" : "",
-                        t->message ? ": " : "", t->message ? t->message : "");
+    const char *cause = t->cause ? arena_printf(a, " (%s)", t->cause) : "";
+    return arena_printf(a, "%s%s%s%s", t->state, cause, t->message ? ": " : "", t->message ? t->message : "");
 }
 
 static void on_status(void *arg, const struct msg_v1_tasks *tasks)
@@ -94,7 +94,7 @@ void seed_get_status(struct gateway *g, struct request *r)
         db_task(g->db, &id, on_status, request_wait(r));
 }
 
-/* --- GET /mr-task/{mr} --------------------------------------------------------------------------------------------- */
+/* --- GET /mr-task/{mr} ----------------------------------------------------------------------------------------- */
 
 static void put_build(struct buf *out, const struct msg_v1_task *t, struct arena *a)
 {
@@ -156,7 +156,7 @@ void seed_get_mr(struct gateway *g, struct request *r)
     db_tasks(g->db, &filter, on_builds, request_wait(r));
 }
 
-/* --- GET /task-output/{id} ------------------------------------------------------------------------------------------- */
+/* --- GET /task-output/{id} ------------------------------------------------------------------------------------- */
 
 /* An id that is none names no task either: the nil id stands for it, and the answer is the seed's event. */
 void seed_get_output(struct gateway *g, struct request *r)

@@ -58,7 +58,8 @@ static void submit_expire(struct submits *s, struct submit *p)
     if (!r)
         return;
     if (may_be_kept)
-        reply_task_error(r, 504, &id, "the scheduler did not answer in time: the task may have been kept under this id");
+        reply_task_error(r, 504, &id,
+                         "the scheduler did not answer in time: the task may have been kept under this id");
     else
         reply_error(r, 503, "no scheduler leads at the moment; the task was not kept, try again");
 }

@@ -11,7 +11,7 @@
 
 enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 500, KEY_MAX = 255 };
 
-/* --- POST /v1/tasks ---------------------------------------------------------------------------------------------- */
+/* --- POST /v1/tasks -------------------------------------------------------------------------------------------- */
 
 static void answer_task(struct request *r, const struct msg_v1_task *t)
 {
@@ -117,7 +117,7 @@ void v1_post_task(struct gateway *g, struct request *r)
     submit_start(g->submits, r, &task, on_kept);
 }
 
-/* --- GET /v1/tasks/{id} --------------------------------------------------------------------------------------------- */
+/* --- GET /v1/tasks/{id} ---------------------------------------------------------------------------------------- */
 
 static void on_task(void *arg, const struct msg_v1_tasks *tasks)
 {
@@ -148,7 +148,7 @@ void v1_get_task(struct gateway *g, struct request *r)
         db_task(g->db, &id, on_task, request_wait(r));
 }
 
-/* --- GET /v1/tasks ----------------------------------------------------------------------------------------------------- */
+/* --- GET /v1/tasks --------------------------------------------------------------------------------------------- */
 
 /* The cursor is the last task of the page before, as 32 digits behind a letter that names this form. */
 static const char *cursor_format(const struct uuid *id, struct arena *a)
@@ -203,8 +203,8 @@ static int read_filter(struct request *r, struct db_filter *f, struct uuid *befo
     if (f->limit == 0)
         return err_field(e, "limit", "limit must be a number from 1 to %d", LIMIT_MAX);
     if (f->state && task_state_by_name(f->state) < 0)
-        return err_field(e, "state", "%.32s is no state of a task (waiting, queued, assigned, running, succeeded, failed, "
-                         "cancelled, superseded, timed_out, lost)", f->state);
+        return err_field(e, "state", "%.32s is no state of a task (waiting, queued, assigned, running, succeeded, "
+                         "failed, cancelled, superseded, timed_out, lost)", f->state);
     if (cursor && cursor_parse(cursor, before, e) < 0)
         return -1;
     f->before = cursor ? before : NULL;
@@ -226,7 +226,7 @@ void v1_get_tasks(struct gateway *g, struct request *r)
     db_tasks(g->db, &filter, on_tasks, request_wait(r));
 }
 
-/* --- GET /v1/agents ------------------------------------------------------------------------------------------------------ */
+/* --- GET /v1/agents -------------------------------------------------------------------------------------------- */
 
 static void on_agents(void *arg, const struct msg_v1_agents *agents)
 {

@@ -1,8 +1,8 @@
 /* viewer.c - readers of logs: how one begins (which answer, from where) and how it ends.
  *
- * Given a task's id and a place, waits until SQL has said what there is - and for raw bytes and for reconnects after the
- * end until the sink has, too - and then answers once: with a status that says what is wrong, with 204, or with a
- * stream. From then on viewer_fill.c writes. Changes nothing anywhere. */
+ * Given a task's id and a place, waits until SQL has said what there is - and for raw bytes and for reconnects after
+ * the end until the sink has, too - and then answers once: with a status that says what is wrong, with 204, or with
+ * a stream. From then on viewer_fill.c writes. Changes nothing anywhere. */
 #include <string.h>
 
 #include "gateway/gateway.h"
@@ -47,7 +47,7 @@ static void on_gone(void *arg)
     viewer_free(arg);
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------------------------- */
 
 static void begin_stream(struct viewer *v)
 {
@@ -158,7 +158,7 @@ static void try_opening(struct viewer *v)
         begin_stream(v);
 }
 
-/* --- what happens --------------------------------------------------------------------------------------------------- */
+/* --- what happens ---------------------------------------------------------------------------------------------- */
 
 /* Opening may end with the viewer's life, which no callback of a track or follow allows: a timer does it. */
 static void on_change(void *arg)
@@ -216,7 +216,7 @@ void viewer_open(struct viewers *all, struct request *r, const struct viewer_spe
     try_opening(v);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------ */
 
 struct viewers *viewers_new(struct gateway *g)
 {

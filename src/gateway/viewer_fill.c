@@ -38,7 +38,7 @@ bool viewer_attach(struct viewer *v, const struct log_attempt *a, uint64_t offse
     return true;
 }
 
-/* --- events -------------------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------------------------- */
 
 /* data: of a message of the table, as one line. NULL `event` or a negative offset: without that field. */
 static void put_event(struct viewer *v, const char *event, int64_t offset, enum msg_type type, const void *message)
@@ -138,7 +138,7 @@ static void cut(struct viewer *v)
     buf_fini(&v->pending);
 }
 
-/* --- steps ---------------------------------------------------------------------------------------------------- */
+/* --- steps ----------------------------------------------------------------------------------------------------- */
 
 static enum step step_pending(struct viewer *v, struct space *s)
 {

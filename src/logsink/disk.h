@@ -14,7 +14,8 @@ int disk_error(struct err *e, const char *what, const char *name);
 
 /* All of it, or -1 (a part may have been written). */
 int disk_write_at(int fd, const void *data, size_t len, uint64_t offset, const char *name, struct err *e);
-int disk_writev_at(int fd, struct iovec *iov, int n, uint64_t offset, const char *name, struct err *e); /* uses up iov */
+/* The same for several buffers; uses up iov. */
+int disk_writev_at(int fd, struct iovec *iov, int n, uint64_t offset, const char *name, struct err *e);
 /* Bytes read: fewer than len only at the end of the file. -1: the disk said no. */
 int64_t disk_read_at(int fd, void *data, size_t len, uint64_t offset, const char *name, struct err *e);
 

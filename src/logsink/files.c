@@ -77,7 +77,8 @@ void files_mark_dirty(struct files *fs, struct file *f, uint64_t segment)
     fs->dirty_end = &f->next_dirty;
 }
 
-static int open_one(struct files *fs, const struct log_key *key, const char *suffix, int flags, int *fd_r, struct err *e)
+static int open_one(struct files *fs, const struct log_key *key, const char *suffix, int flags, int *fd_r,
+                    struct err *e)
 {
     char path[FILE_PATH_SIZE];
     file_path(key, suffix, path);

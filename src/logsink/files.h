@@ -49,7 +49,8 @@ int files_chunk(const struct file *f, uint64_t seq, struct chunk_record *r_r, st
 
 int files_seal(struct files *fs, const struct log_key *key, const uint8_t bytes[SEAL_SIZE], uint64_t segment,
                struct err *e);
-int files_seal_get(const struct files *fs, const struct log_key *key, struct seal *s_r, struct err *e); /* 0 and SEAL_OPEN: none */
+/* 0 and SEAL_OPEN: there is none. */
+int files_seal_get(const struct files *fs, const struct log_key *key, struct seal *s_r, struct err *e);
 
 /* Syncs at most `max` of the files that hold something of a segment up to `segment`. 1: more are left, 0: none. */
 int files_sync(struct files *fs, uint64_t segment, unsigned max, struct err *e);

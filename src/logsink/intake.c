@@ -177,9 +177,10 @@ void intake_loaded(struct sink *s, struct load *l)
 static void on_durable(struct sink *s, struct batch *b)
 {
     struct attempt *due = NULL;
-    if (s->full_until_ms)
+    if (s->full_until_ms && clock_boot_ms() >= s->full_until_ms + SINK_ROOM_MS) {
         log_info("the disk has room again");
-    s->full_until_ms = 0;
+        s->full_until_ms = 0;
+    }
     for (struct chunk *c = b->first; c; c = c->next) {
         struct attempt *a = c->owner;
         if (c->record.kind == JOURNAL_SEAL) {

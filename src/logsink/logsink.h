@@ -31,6 +31,7 @@ struct upstream;
 #define SINK_READS_MAX 256                 /* reads waiting for the store */
 #define SINK_QUEUE_MAX 1024                /* messages per peer on a socket */
 #define SINK_FULL_MS 1000                  /* a full disk is tried again after this */
+#define SINK_ROOM_MS 5000                  /* and is one no more when nothing was refused for so long behind it */
 
 struct sink_settings {
     char *name, *dir, *listen, *live, *schedulers;

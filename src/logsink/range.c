@@ -20,7 +20,8 @@ static int find_chunk(const struct file *f, uint64_t offset, uint64_t *seq_r, st
 }
 
 /* Copies [offset, end), chunk by chunk. */
-static int copy(const struct file *f, uint64_t offset, uint64_t end, struct buf *out, struct buf *scratch, struct err *e)
+static int copy(const struct file *f, uint64_t offset, uint64_t end, struct buf *out, struct buf *scratch,
+                struct err *e)
 {
     struct chunk_record r;
     uint64_t seq;

@@ -1,4 +1,6 @@
-/* recovery.c - replays the journal. Changes DIR/log, empties DIR/journal; implements ARCHITECTURE "When something dies".
+/* recovery.c - replays the journal. Changes DIR/log, empties DIR/journal.
+ *
+ * Implements ARCHITECTURE "When something dies".
  *
  * A record that is cut short at the end of the last segment was never acknowledged: it is cut. Damage anywhere else
  * loses the rest of that segment; what the files have of it (each chunk has its own checksum) is kept, what they do

@@ -37,7 +37,8 @@ static int open_folder(struct sink *s, struct err *e)
     if (s->dir_fd < 0)
         return err_sys(e, "cannot open %s", dir);
     if (disk_check_local(s->dir_fd, dir, e) || disk_lock(s->dir_fd, dir, &s->lock_fd, e) ||
-        make_folder(s->dir_fd, "journal", "the folder journal", e) || make_folder(s->dir_fd, "log", "the folder log", e))
+        make_folder(s->dir_fd, "journal", "the folder journal", e) ||
+        make_folder(s->dir_fd, "log", "the folder log", e))
         return -1;
     return disk_sync_dir(s->dir_fd, ".", e);
 }

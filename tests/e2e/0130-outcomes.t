@@ -53,7 +53,7 @@ like "$(jq -r '.state + " " + .cause + " " + .message' <<<"$task")" '^failed set
 
 ended somewhere-else
 like "$(jq -r '.state + " " + .cause + " " + .message' <<<"$task")" '^failed setup .*somewhere-else' "a repository that is not listed is refused on the task"
-ended "$mr" --target all
+ended "$mr" all
 is "$(jq -r .state <<<"$task")" succeeded "a lab's agents may fetch an absolute local path"
 ended empty
 like "$(jq -r '.state + " " + .cause + " " + .message' <<<"$task")" '^failed setup .*driver' "no driver fits: said so"

@@ -84,7 +84,7 @@ static uint64_t next_random(struct test *t)
     return t->random;
 }
 
-/* --- agents ---------------------------------------------------------------------------------------------------- */
+/* --- agents --------------------------------------------------------------------------------------------------- */
 
 static void make_log(struct test *t, struct agent *a)
 {
@@ -169,7 +169,7 @@ static void on_ack(void *arg, const struct msg_log_ack *m)
         send_some(a);
 }
 
-/* --- the follower ------------------------------------------------------------------------------------------------ */
+/* --- the follower --------------------------------------------------------------------------------------------- */
 
 static void ask(struct agent *a)
 {
@@ -202,7 +202,7 @@ static void on_data(void *arg, const struct msg_log_data *m, bool is_live)
     ask(a);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------------------------------------------- */
 
 static void on_sealed(void *arg, const struct msg_log_sealed *m)
 {
@@ -264,7 +264,7 @@ static void tick(void *arg)
     timer_in(t->tick, 100);
 }
 
-/* --- kills --------------------------------------------------------------------------------------------------------- */
+/* --- kills ---------------------------------------------------------------------------------------------------- */
 
 static void on_killed(void *arg)
 {
@@ -292,7 +292,7 @@ static void on_up(void *arg)
         timer_in(t->killer, next_random(t) % LIFE_MS);
 }
 
-/* --- checks -------------------------------------------------------------------------------------------------------- */
+/* --- checks --------------------------------------------------------------------------------------------------- */
 
 static bool is_file_equal(struct test *t, const struct agent *a)
 {
@@ -332,7 +332,8 @@ static void check(struct test *t)
         sealed += strcmp(a->state, is_whole ? "complete" : "gap") == 0 && a->sealed_lines == lines_of(a) &&
                   a->sealed_bytes == (int64_t)end_of(a, a->sendable);
         if (!is_finished(a))
-            printf("# log %u: acked %" PRIu64 " of %" PRIu64 ", seen %" PRIu64 " of %" PRIu64 ", sealed '%s', shown '%s'\n",
+            printf("# log %u: acked %" PRIu64 " of %" PRIu64 " chunks, seen %" PRIu64 " of %" PRIu64
+                   " bytes, sealed '%s', shown '%s'\n",
                    i, a->acked, a->sendable, a->seen, end_of(a, a->sendable), a->state, a->seen_state);
     }
     printf("# %u kills in the middle of %u logs, %u chunks sent again, %u reads\n", t->killed, t->cut_short, t->resent,

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/bus.h"
@@ -242,13 +241,6 @@ void rig_stop(struct rig *r, void (*gone)(void *arg, int wstatus), void *arg)
     r->stopped = gone;
     r->gone_arg = arg;
     kill(r->pid, SIGTERM);
-}
-
-int rig_start_second(struct rig *r)
-{
-    int wstatus;
-    waitpid(spawn(r), &wstatus, 0);
-    return WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : -1;
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------------ */

@@ -26,11 +26,11 @@ const char *rig_dir(const struct rig *r);            /* the sink's */
 
 void rig_start(struct rig *r);
 void rig_kill(struct rig *r, loop_fn *gone, void *arg);       /* kill -9; gone is called when it is reaped */
-void rig_stop(struct rig *r, void (*gone)(void *arg, int wstatus), void *arg); /* SIGTERM */
-/* Runs a second sink on the same folder to its end; the exit code, -1: killed. */
-int rig_start_second(struct rig *r);
+/* SIGTERM. */
+void rig_stop(struct rig *r, void (*gone)(void *arg, int wstatus), void *arg);
 
-bool rig_send(struct rig *r, enum msg_type type, uint64_t conn, const void *message); /* as the gateway; false: dropped */
+/* As the gateway; false: dropped. */
+bool rig_send(struct rig *r, enum msg_type type, uint64_t conn, const void *message);
 void rig_order(struct rig *r, enum msg_type type, const void *message);               /* as the scheduler */
 void rig_follow(struct rig *r, const struct uuid *task, uint32_t attempt);
 

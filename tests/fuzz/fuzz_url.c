@@ -6,7 +6,8 @@
 #include "gateway/route.h"
 #include "tests/fuzz/count.h"
 
-static struct fuzz_branch branches[] = { { "route", 0 }, { "param", 0 }, { "query", 0 }, { "number", 0 }, { "position", 0 } };
+static struct fuzz_branch branches[] = { { "route", 0 }, { "param", 0 }, { "query", 0 }, { "number", 0 },
+                                         { "position", 0 } };
 
 static const struct route table[] = {
     { HTTP_GET, "/v1/tasks", NULL, false },

@@ -282,7 +282,7 @@ static void watch_unsealed(void *arg, const char *sink, const struct msg_log_sea
 
 static void lead(struct world *w, const struct packet *p)
 {
-    static const struct core_watch watch = { watch_agent, watch_assignment, watch_unsealed };
+    static const struct core_watch watch = { watch_agent, watch_assignment, watch_unsealed, NULL };
     struct sim_shell *sh = &w->shell;
     struct input_lead first;
     struct packet life = { .number = sh->life };

@@ -16,7 +16,9 @@ static void test_plain(void **state)
     struct lab_stat s;
 
     (void)state;
-    assert_int_equal(lab_stat_parse("123 (orion-agent) S 45 123 123 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654321 10 11", &s), 0);
+    assert_int_equal(lab_stat_parse("123 (orion-agent) S 45 123 123 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654321 10",
+                                    &s),
+                     0);
     assert_int_equal(s.parent, 45);
     assert_int_equal(s.session, 123);
     assert_int_equal(s.state, 'S');

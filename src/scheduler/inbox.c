@@ -1,0 +1,118 @@
+/* inbox.c - messages of the bus become inputs of the core, or renew a lease, which no row knows.
+ *
+ * The dispatcher has decoded and checked them, the sender included (main.c's table). */
+#include "scheduler/inbox.h"
+
+#include "lib/bus.h"
+#include "scheduler/scheduler.h"
+
+int handle_bus_hello(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    struct scheduler *s = arg;
+
+    (void)e;
+    peers_hello(s->peers, from->peer, message);
+    return 0;
+}
+
+int handle_bus_ping(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_bus_ping *m = message;
+    const struct arrival *a = from->peer;
+    struct scheduler *s = arg;
+
+    (void)e;
+    peers_pong(s->peers, a->peer, m->token);
+    return 0;
+}
+
+/* --- inputs ---------------------------------------------------------------------------------------------------- */
+
+static int input(struct scheduler *s, enum input_kind kind, const struct msg_from *from, const void *message)
+{
+    const struct arrival *a = from->peer;
+    const struct shell_frame frame = { a->frame->data, a->frame->len };
+
+    shell_message(s->shell, kind, (struct route){ a->peer, from->head.conn }, message, frame);
+    return 0;
+}
+
+int handle_task_submit(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    (void)e;
+    return input(arg, INPUT_SUBMIT, from, message);
+}
+
+int handle_agent_hello(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_agent_hello *m = message;
+
+    if (m->major != MSG_MAJOR)
+        return err_set(e, ERR_INVALID, "agent %s speaks protocol %lld", m->name, (long long)m->major);
+    return input(arg, INPUT_HELLO, from, message);
+}
+
+/* Any word from an agent renews its lease. */
+static int fact(struct scheduler *s, enum input_kind kind, const struct msg_from *from, const void *message,
+                int64_t session)
+{
+    clocks_heard(s->clocks, session);
+    return input(s, kind, from, message);
+}
+
+int handle_task_accept(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    (void)e;
+    return fact(arg, INPUT_ACCEPT, from, message, ((const struct msg_task_accept *)message)->session);
+}
+
+int handle_task_decline(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    (void)e;
+    return fact(arg, INPUT_DECLINE, from, message, ((const struct msg_task_decline *)message)->session);
+}
+
+int handle_task_prepared(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    (void)e;
+    return fact(arg, INPUT_PREPARED, from, message, ((const struct msg_task_prepared *)message)->session);
+}
+
+int handle_task_result(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    (void)e;
+    return fact(arg, INPUT_RESULT, from, message, ((const struct msg_task_result *)message)->session);
+}
+
+int handle_log_sealed(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_log_sealed *m = message;
+    struct scheduler *s = arg;
+
+    (void)e;
+    seals_done(s->seals, &m->task_id, m->attempt);
+    return input(s, INPUT_SEALED, from, message);
+}
+
+/* --- sessions ---------------------------------------------------------------------------------------------------- */
+
+int handle_agent_alive(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_agent_alive *m = message;
+    struct scheduler *s = arg;
+
+    (void)from, (void)e;
+    for (size_t i = 0; i < m->sessions.n; i++)
+        clocks_heard(s->clocks, m->sessions.v[i]);
+    return 0;
+}
+
+int handle_agent_gone(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_agent_gone *m = message;
+    struct scheduler *s = arg;
+
+    (void)from, (void)e;
+    clocks_gone(s->clocks, m->session);
+    return 0;
+}

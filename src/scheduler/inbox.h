@@ -1,0 +1,11 @@
+/* inbox.h - who reacts to what on the bus: the functions of main.c's table. */
+#ifndef ORION_SCHEDULER_INBOX_H
+#define ORION_SCHEDULER_INBOX_H
+
+#include "proto/dispatch.h"
+
+msg_handler_fn handle_bus_hello, handle_bus_ping, handle_task_submit, handle_agent_hello, handle_agent_alive,
+    handle_agent_gone, handle_task_accept, handle_task_decline, handle_task_prepared, handle_task_result,
+    handle_log_sealed;
+
+#endif

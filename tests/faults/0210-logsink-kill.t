@@ -1,0 +1,9 @@
+#!/bin/bash
+# The log sink alone, as a real process: killed again and again while logs stream (logsink_kill.c), and what it says when
+# it cannot start.
+#   ORION_BUILD   build tree with the programs (default: the tree of the test)
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+build=${ORION_BUILD:-$top}
+export ORION_LOGSINK=$build/src/logsink/orion-logsink
+exec "$build/tests/faults/logsink_kill"
