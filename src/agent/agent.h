@@ -1,6 +1,6 @@
 /* agent.h - the agent's settings and the parts it is made of.
  *
- *   main.c        settings, handler table, life cycle        session.c     the connection to the farm
+ *   main.c        settings, handler table                    session.c     the connection to the farm
  *   identity.c    who this agent is; its folder and lock     attempts.c    what it holds, from assignment to the end
  *   repos.c       which repositories may be built            prepare.c     assignment -> workspace -> runner's order
  *   workspace.c   mirror, fetch, checkout                    finish.c      runner's end -> result
@@ -8,7 +8,7 @@
  *   buildenv.c    the environment of builds                  logship.c     spool -> log sink
  *   run.c         a runner as the agent sees it              keep.c        which old workspaces stay
  *   helper.c      git and rm, asynchronous                   trash.c       folders removed in the background
- *   stray.c       what a dead runner left behind */
+ *   stray.c       what a dead runner left behind             life.c        start, wiring, drain */
 #ifndef ORION_AGENT_AGENT_H
 #define ORION_AGENT_AGENT_H
 
@@ -76,7 +76,7 @@ void keep_newest(const char *dir, size_t keep, struct trash *trash, bool (*is_us
 /* Kills what still runs of an attempt that has no runner any more; how many. */
 unsigned stray_kill(const struct uuid *task_id, int64_t number);
 
-/* --- main.c: the parts, wired ---------------------------------------------------------------------------------------- */
+/* --- life.c: the parts, wired ---------------------------------------------------------------------------------------- */
 
 struct agent {
     struct service *service;
@@ -92,5 +92,14 @@ struct agent {
     struct session *session;
     struct attempts *attempts;
 };
+
+int life_start(struct service *s, const void *settings, void *shared, unsigned slot, void **state_r, struct err *e);
+void life_drain(void *state);
+void life_stop(void **state);
+
+/* --- main.c --------------------------------------------------------------------------------------------------------------- */
+
+/* What the farm says, by the handler table. */
+int agent_hear(struct agent *a, const char *text, size_t len, struct err *e);
 
 #endif

@@ -26,7 +26,7 @@
 
 enum { GIT_MS = 600 * 1000, WORDS_MAX = 24, SAID_MAX = 16 * 1024 };
 
-enum step { STEP_LIST, STEP_PROBE, STEP_INIT, STEP_FETCH, STEP_FETCH_ID, STEP_CLONE, STEP_CHECKOUT };
+enum step { STEP_LIST, STEP_PROBE, STEP_INIT, STEP_FETCH, STEP_FETCH_ID, STEP_CLONE, STEP_CHECKOUT, STEPS };
 enum fetched { FETCHED_NOTHING, FETCHED_REFS, FETCHED_ID };
 
 struct workspaces {
@@ -62,7 +62,7 @@ struct step_row {
     size_t (*argv)(struct workspace_op *op, const char **words);
     void (*done)(struct workspace_op *op, const struct helper_end *end);
 };
-static const struct step_row steps[];
+static const struct step_row steps[STEPS];
 
 /* --- the end ------------------------------------------------------------------------------------------------ */
 
@@ -299,7 +299,7 @@ static void done_checkout(struct workspace_op *op, const struct helper_end *end)
     op_finish(op, NULL, NULL);
 }
 
-static const struct step_row steps[] = {
+static const struct step_row steps[STEPS] = {
     [STEP_LIST] = { "list", "read", argv_list, done_list },
     [STEP_PROBE] = { "probe", NULL, argv_probe, done_probe },
     [STEP_INIT] = { "init", "make a mirror of", argv_init, done_init },

@@ -101,16 +101,17 @@ struct progress {
     int64_t pause_ms;
 };
 
+/* Everything the build said it wrote, or everything that the sink will ever have. */
 static bool is_whole(const struct msg_v1_attempt *a, const struct progress *p)
 {
-    if (strcmp(a->log_state, "open") == 0)
-        return false;
-    return !a->has.log_bytes || p->offset >= a->log_bytes || strcmp(a->log_state, "gap") == 0;
+    if (a->has.log_bytes && p->offset >= a->log_bytes)
+        return true;
+    return strcmp(a->log_state, "open") != 0 && (!a->has.log_bytes || strcmp(a->log_state, "gap") == 0);
 }
 
 static void note_hole(const struct msg_v1_attempt *a, const struct progress *p)
 {
-    if (strcmp(a->log_state, "complete") == 0)
+    if (strcmp(a->log_state, "complete") == 0 || (a->has.log_bytes && a->log_bytes <= p->offset))
         return;
     if (a->has.log_bytes && a->log_bytes > p->offset)
         fprintf(stderr, "orion: the log of attempt %lld ends early: %lld bytes are missing\n", (long long)p->attempt,

@@ -141,6 +141,10 @@ static void on_claimed(void *arg, const struct pg_result *r)
     epoch = pg_int(r, 0, 0);
     ahead = pg_int(r, 0, 1) - shell_batch(sh);
     if (shell_epoch(sh) && shell_epoch(sh) == epoch && (ahead == 0 || (ahead == 1 && shell_is_in_flight(sh)))) {
+        if (!shell_has_core(sh)) {   /* it was being made when the connection was lost */
+            load(l, epoch);
+            return;
+        }
         log_info("leadership resumed", log_int("epoch", epoch), log_int("committed", ahead));
         l->phase = PHASE_LEADING;
         shell_resume(sh, ahead == 1);

@@ -60,6 +60,7 @@ void shell_begin(struct shell *sh, int64_t epoch, struct core *core);
 void shell_resume(struct shell *sh, bool is_committed);   /* the connection is back, and so is the lock */
 void shell_pause(struct shell *sh);                       /* the connection is lost */
 void shell_end(struct shell *sh);                         /* somebody else leads: forget everything */
+bool shell_has_core(const struct shell *sh);
 bool shell_is_in_flight(const struct shell *sh);          /* a batch is out: the leader row may be one further */
 int64_t shell_epoch(const struct shell *sh);              /* 0: not leading */
 int64_t shell_batch(const struct shell *sh);              /* what the leader row says if nothing of ours is in doubt */

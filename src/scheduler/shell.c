@@ -317,6 +317,11 @@ void shell_end(struct shell *sh)
     seals_clear(sh->s->seals);
 }
 
+bool shell_has_core(const struct shell *sh)
+{
+    return sh->core != NULL;
+}
+
 bool shell_is_in_flight(const struct shell *sh)
 {
     return sh->is_in_flight;

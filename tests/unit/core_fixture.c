@@ -1,0 +1,169 @@
+/* core_fixture.c - inputs made from numbers, effects read back. */
+#include "tests/unit/core_fixture.h"
+
+#include <string.h>
+
+static const char *const sinks[] = { "sink-1" };
+
+struct uuid rig_id(unsigned n)
+{
+    return (struct uuid){ { 1, 2, 3, 4, 5, 6, 0x70, 0, 0x80, [14] = (uint8_t)(n >> 8), [15] = (uint8_t)n } };
+}
+
+static unsigned id_number(const struct uuid *id)
+{
+    return (unsigned)id->b[14] << 8 | id->b[15];
+}
+
+static void step(struct rig *r, enum input_kind kind, struct route from, const void *message)
+{
+    effects_fini(&r->fx);
+    core_step(r->core, &(struct input){ kind, ++r->now_ms, from, message }, &r->fx);
+    core_collect(r->core, &r->fx);
+}
+
+void rig_open(struct rig *r)
+{
+    const struct input_lead lead = { 1, "test", "0" };
+
+    *r = (struct rig){ .config = { 3, 30000, 7500, sinks, 1 }, .now_ms = 1700000000000 };
+    r->core = core_new(&r->config);
+    step(r, INPUT_LEAD, (struct route){ 0 }, &lead);
+}
+
+void rig_close(struct rig *r)
+{
+    effects_fini(&r->fx);
+    core_free(&r->core);
+}
+
+void rig_submit_message(struct rig *r, struct msg_task_submit *m)
+{
+    m->project = m->project ? m->project : "default";
+    m->repo = m->repo ? m->repo : "repo";
+    step(r, INPUT_SUBMIT, (struct route){ 1000, 0 }, m);
+}
+
+void rig_submit(struct rig *r, unsigned task, const char *label)
+{
+    struct msg_task_submit m = { .task_id = rig_id(task), .labels = { &label, label != NULL } };
+
+    rig_submit_message(r, &m);
+}
+
+static void hello(struct rig *r, unsigned agent, uint64_t conn, const struct msg_agent_hello *rest)
+{
+    struct msg_agent_hello m = *rest;
+
+    m.major = MSG_MAJOR;
+    m.agent_id = rig_id(agent);
+    m.instance = rig_id(agent + 100);
+    m.name = "agent";
+    m.version = "1";
+    step(r, INPUT_HELLO, (struct route){ agent, conn }, &m);
+}
+
+void rig_hello(struct rig *r, unsigned agent, int64_t slots, const char *label)
+{
+    hello(r, agent, 1, &(struct msg_agent_hello){ .slots = slots, .labels = { &label, label != NULL } });
+}
+
+void rig_hello_holding(struct rig *r, unsigned agent, uint64_t conn, unsigned task, int64_t attempt)
+{
+    const struct msg_held held = { .task_id = rig_id(task), .attempt = attempt, .state = "running" };
+
+    hello(r, agent, conn, &(struct msg_agent_hello){ .slots = 1, .held = { &held, task != 0 } });
+}
+
+void rig_accept(struct rig *r, unsigned task, int64_t attempt)
+{
+    step(r, INPUT_ACCEPT, (struct route){ 1, 1 },
+         &(struct msg_task_accept){ .task_id = rig_id(task), .attempt = attempt });
+}
+
+void rig_decline(struct rig *r, unsigned task, int64_t attempt, int64_t session)
+{
+    step(r, INPUT_DECLINE, (struct route){ 1, 1 },
+         &(struct msg_task_decline){ .session = session, .task_id = rig_id(task), .attempt = attempt, .reason = "no disk" });
+}
+
+void rig_prepared(struct rig *r, unsigned task, int64_t attempt, const char *commit)
+{
+    step(r, INPUT_PREPARED, (struct route){ 1, 1 },
+         &(struct msg_task_prepared){ .task_id = rig_id(task), .attempt = attempt, .commit = commit, .driver = "make",
+                                      .workspace = "/w" });
+}
+
+void rig_result(struct rig *r, unsigned task, int64_t attempt, const char *outcome, const char *cause)
+{
+    step(r, INPUT_RESULT, (struct route){ 1, 1 },
+         &(struct msg_task_result){ .task_id = rig_id(task), .attempt = attempt, .outcome = outcome, .cause = cause,
+                                    .exit_code = 2, .has = { .exit_code = true }, .message = "said", .log_bytes = 5,
+                                    .log_chunks = 1,
+                                    .log_head = { (const uint8_t *)"0123456789abcdef0123456789abcdef", 32 } });
+}
+
+void rig_sealed(struct rig *r, unsigned task, int64_t attempt)
+{
+    step(r, INPUT_SEALED, (struct route){ 0 },
+         &(struct msg_log_sealed){ .task_id = rig_id(task), .attempt = attempt, .state = "complete", .bytes = 5, .lines = 1 });
+}
+
+void rig_clock(struct rig *r, enum input_kind kind, unsigned id, int64_t attempt, int64_t session)
+{
+    step(r, kind, (struct route){ 0 }, &(struct input_clock){ rig_id(id), attempt, session });
+}
+
+/* --- effects ----------------------------------------------------------------------------------------------- */
+
+const void *rig_message(const struct rig *r, enum msg_type type, size_t n)
+{
+    for (size_t i = 0; i < r->fx.messages.n; i++)
+        if (r->fx.messages.v[i].type == type && n-- == 0)
+            return r->fx.messages.v[i].message;
+    return NULL;
+}
+
+size_t rig_count(const struct rig *r, enum msg_type type)
+{
+    size_t n = 0;
+
+    while (rig_message(r, type, n))
+        n++;
+    return n;
+}
+
+const struct row_task *rig_task(const struct rig *r, unsigned task)
+{
+    for (size_t i = 0; i < r->fx.tasks.n; i++)
+        if (id_number(&r->fx.tasks.v[i].id) == task)
+            return &r->fx.tasks.v[i];
+    return NULL;
+}
+
+const struct row_attempt *rig_attempt(const struct rig *r, unsigned task, int64_t number)
+{
+    for (size_t i = 0; i < r->fx.attempts.n; i++)
+        if (id_number(&r->fx.attempts.v[i].task_id) == task && r->fx.attempts.v[i].number == number)
+            return &r->fx.attempts.v[i];
+    return NULL;
+}
+
+bool rig_event(const struct rig *r, const char *kind)
+{
+    for (size_t i = 0; i < r->fx.events.n; i++)
+        if (strcmp(r->fx.events.v[i].kind, kind) == 0)
+            return true;
+    return false;
+}
+
+unsigned rig_assigned(const struct rig *r, unsigned task)
+{
+    for (size_t i = 0; i < r->fx.messages.n; i++) {
+        const struct core_message *m = &r->fx.messages.v[i];
+        const struct msg_task_assign *assign = m->message;
+        if (m->type == MSG_TASK_ASSIGN && id_number(&assign->task_id) == task)
+            return (unsigned)m->to.peer;
+    }
+    return 0;
+}
