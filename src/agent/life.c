@@ -219,5 +219,6 @@ void life_drain(void *state)
     struct life *m = state;
 
     m->is_draining = true;
+    session_rest(m->agent.session);
     attempts_drain(m->agent.attempts);
 }

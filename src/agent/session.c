@@ -44,6 +44,7 @@ struct session {
     struct ws *ws;
     struct watch *watch;
     struct timer *dial, *beat, *hello, *closing;
+    bool is_resting;
     struct hook *hook;
     unsigned failures;          /* in a row */
     int64_t number, epoch;
@@ -157,7 +158,7 @@ static void hello_send(struct session *s)
         .instance = s->spec->instance,
         .name = s->spec->name,
         .labels = s->spec->labels,
-        .slots = s->spec->slots,
+        .slots = s->is_resting ? 0 : s->spec->slots,
         .version = service_version(),
         .held = s->hooks->inventory(s->arg, &a),
     };
@@ -310,6 +311,14 @@ void session_welcome(struct session *s, const struct msg_agent_welcome *m)
     timer_in(s->beat, (uint64_t)s->heartbeat_ms);
     log_info("welcomed by the farm", log_int("session", m->session), log_int("epoch", m->epoch));
     s->hooks->on_welcome(s->arg);
+}
+
+/* Said again with no slots, or what the agent gives back would be assigned to it once more. */
+void session_rest(struct session *s)
+{
+    s->is_resting = true;
+    if (session_is_welcome(s))
+        hello_send(s);
 }
 
 /* Until the new leader's welcome the session of before counts: builds and logs go on. */

@@ -31,6 +31,7 @@ struct session *session_new(struct loop *l, const struct session_spec *spec, con
                             void *arg);
 void session_start(struct session *s);
 void session_free(struct session **s);
+void session_rest(struct session *s);             /* offer no slot from now on: the agent is about to stop */
 void session_close(struct session *s);            /* 1001, and no coming back */
 
 bool session_is_welcome(const struct session *s); /* on the connection of now */

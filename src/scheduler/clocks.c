@@ -13,9 +13,10 @@
 struct lease {
     struct uuid agent_id;
     int64_t session;
-    uint64_t peer;
+    struct route to;                        /* as the core was told; peer 0: from the rows, no hello yet */
     uint64_t heard_ms;
-    TAILQ_ENTRY(lease) by_age;
+    bool is_out, is_gone;                   /* the core knows: it ran out; its socket closed */
+    TAILQ_ENTRY(lease) by_age;              /* unless it is out */
 };
 struct deadline {
     struct input_clock what;
@@ -27,7 +28,7 @@ struct clocks {
     struct scheduler *s;
     struct timer *timer;
     bool is_held;
-    struct table by_session, by_agent;      /* leases */
+    struct table by_session, by_agent;      /* the latest lease of every agent, those that ran out included */
     TAILQ_HEAD(, lease) leases;             /* longest silent first */
     TAILQ_HEAD(, deadline) deadlines;
 };
@@ -38,7 +39,8 @@ static void lease_end(struct clocks *c, struct lease *l)
 
     table_remove(&c->by_session, &key);
     table_remove(&c->by_agent, &l->agent_id);
-    TAILQ_REMOVE(&c->leases, l, by_age);
+    if (!l->is_out)
+        TAILQ_REMOVE(&c->leases, l, by_age);
     mem_free(&l);
 }
 
@@ -70,7 +72,8 @@ static void on_timer(void *arg)
 
     while (!c->is_held && (l = TAILQ_FIRST(&c->leases)) && l->heard_ms + (uint64_t)set->lease_ms <= now) {
         struct input_clock out = { l->agent_id, 0, l->session };
-        lease_end(c, l);
+        TAILQ_REMOVE(&c->leases, l, by_age);
+        l->is_out = true;
         shell_clock(c->s->shell, INPUT_LEASE_OUT, &out);
     }
     while (!c->is_held && (d = TAILQ_FIRST(&c->deadlines)) && d->since_ms + (uint64_t)set->accept_ms <= now) {
@@ -108,9 +111,10 @@ void clocks_close(struct clocks **c)
 void clocks_clear(struct clocks *c)
 {
     struct deadline *d;
+    struct lease *l;
 
-    while (!TAILQ_EMPTY(&c->leases))
-        lease_end(c, TAILQ_FIRST(&c->leases));
+    for (size_t at = 0; (l = table_next(&c->by_agent, &at)); at--)   /* removal moves others into that slot */
+        lease_end(c, l);
     while ((d = TAILQ_FIRST(&c->deadlines))) {
         TAILQ_REMOVE(&c->deadlines, d, by_age);
         mem_free(&d);
@@ -124,7 +128,7 @@ static struct lease *lease_of(const struct clocks *c, int64_t session)
     return table_get(&c->by_session, &key);
 }
 
-void clocks_lease(struct clocks *c, const struct uuid *agent_id, int64_t session, uint64_t peer)
+void clocks_lease(struct clocks *c, const struct uuid *agent_id, int64_t session, struct route to)
 {
     struct lease *l = table_get(&c->by_agent, agent_id);
     struct uuid key = table_key_number((uint64_t)session);
@@ -134,7 +138,7 @@ void clocks_lease(struct clocks *c, const struct uuid *agent_id, int64_t session
     l = mem_zalloc(sizeof *l);
     l->agent_id = *agent_id;
     l->session = session;
-    l->peer = peer;
+    l->to = to;
     l->heard_ms = clock_boot_ms();
     table_put(&c->by_session, &key, l);
     table_put(&c->by_agent, agent_id, l);
@@ -143,12 +147,27 @@ void clocks_lease(struct clocks *c, const struct uuid *agent_id, int64_t session
         timer_set(c);
 }
 
-void clocks_heard(struct clocks *c, int64_t session)
+/* An agent that the core thinks gone is there after all (its worker was asleep, its lease ran out): only a new hello
+ * brings its inventory, so its socket is closed. */
+static void send_back(struct clocks *c, const struct lease *l)
+{
+    const struct msg_agent_refused m = { .epoch = shell_epoch(c->s->shell), .code = CORE_CLOSE_LEASE,
+                                         .reason = "this session is over: say hello again" };
+
+    peers_send(c->s->peers, l->to, MSG_AGENT_REFUSED, &m);
+}
+
+void clocks_heard(struct clocks *c, int64_t session, uint64_t peer)
 {
     struct lease *l = lease_of(c, session);
 
     if (!l)
         return;
+    if (l->is_out || l->is_gone) {
+        if (l->to.peer == peer)
+            send_back(c, l);
+        return;
+    }
     l->heard_ms = clock_boot_ms();
     TAILQ_REMOVE(&c->leases, l, by_age);
     TAILQ_INSERT_TAIL(&c->leases, l, by_age);
@@ -159,9 +178,9 @@ void clocks_gone(struct clocks *c, int64_t session)
     struct lease *l = lease_of(c, session);
     struct input_clock out;
 
-    if (!l)
+    if (!l || l->is_gone)
         return;
-    l->peer = 0;
+    l->is_gone = true;
     out = (struct input_clock){ l->agent_id, 0, session };
     shell_clock(c->s->shell, INPUT_GONE, &out);
 }
@@ -171,7 +190,7 @@ void clocks_peer_gone(struct clocks *c, uint64_t peer)
     struct lease *l;
 
     TAILQ_FOREACH(l, &c->leases, by_age)
-        if (l->peer == peer)
+        if (l->to.peer == peer)
             clocks_gone(c, l->session);
 }
 

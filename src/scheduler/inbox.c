@@ -56,7 +56,7 @@ int handle_agent_hello(void *arg, const struct msg_from *from, const void *messa
 static int fact(struct scheduler *s, enum input_kind kind, const struct msg_from *from, const void *message,
                 int64_t session)
 {
-    clocks_heard(s->clocks, session);
+    clocks_heard(s->clocks, session, ((const struct arrival *)from->peer)->peer);
     return input(s, kind, from, message);
 }
 
@@ -99,11 +99,12 @@ int handle_log_sealed(void *arg, const struct msg_from *from, const void *messag
 int handle_agent_alive(void *arg, const struct msg_from *from, const void *message, struct err *e)
 {
     const struct msg_agent_alive *m = message;
+    const struct arrival *a = from->peer;
     struct scheduler *s = arg;
 
-    (void)from, (void)e;
+    (void)e;
     for (size_t i = 0; i < m->sessions.n; i++)
-        clocks_heard(s->clocks, m->sessions.v[i]);
+        clocks_heard(s->clocks, m->sessions.v[i], a->peer);
     return 0;
 }
 

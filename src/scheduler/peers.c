@@ -12,7 +12,13 @@
 #include "proto/dispatch.h"
 #include "scheduler/scheduler.h"
 
-enum { QUEUE_MAX = 20000, SILENT_MS = 5000, ROUND_MS = 1000, PEERS_MAX = 4096 };
+enum {
+    QUEUE_MAX = 20000,
+    PEERS_MAX = 4096,
+    ROUND_MS = 1000,
+    SILENT_MS = 5000,        /* its agents count as gone, until they are heard */
+    FORGET_MS = 600000,      /* it must say hello again, under a new number */
+};
 
 struct peer {
     struct bus_peer id;
@@ -21,6 +27,7 @@ struct peer {
     char *name;
     int minor;
     uint64_t heard_ms;
+    bool is_silent;
 };
 
 struct peers {
@@ -185,19 +192,20 @@ static void on_frame(void *arg, const struct bus_frame *frame)
     }
     if (!peer && head.type != MSG_BUS_HELLO)
         return;   /* its pings stay unanswered, so it will say hello */
-    if (peer)
+    if (peer) {
         peer->heard_ms = clock_boot_ms();
+        peer->is_silent = false;
+    }
     if (msg_dispatch_bin(p->table, p->n_table, p->s, role_of(peer, &head), &a, frame->data, frame->len, &e) < 0)
         log_warn("message refused", log_str("peer", peer ? peer->name : "unknown"), log_err(&e));
 }
 
-static struct peer *silent_one(const struct peers *p)
+static struct peer *peer_to_forget(const struct peers *p, uint64_t now)
 {
-    uint64_t now = clock_boot_ms();
     struct peer *peer;
 
     for (size_t at = 0; (peer = table_next(&p->by_number, &at));)
-        if (now - peer->heard_ms > SILENT_MS)
+        if (now - peer->heard_ms > FORGET_MS)
             return peer;
     return NULL;
 }
@@ -206,13 +214,17 @@ static struct peer *silent_one(const struct peers *p)
 static void on_timer(void *arg)
 {
     struct peers *p = arg;
+    uint64_t now = clock_boot_ms();
     struct peer *peer;
 
-    while ((peer = silent_one(p))) {
-        uint64_t number = peer->number;
-        log_warn("peer is silent", log_str("name", peer->name));
+    while ((peer = peer_to_forget(p, now)))
         peer_free(p, peer);
-        clocks_peer_gone(p->s->clocks, number);
+    for (size_t at = 0; (peer = table_next(&p->by_number, &at));) {
+        if (peer->is_silent || now - peer->heard_ms <= SILENT_MS)
+            continue;
+        peer->is_silent = true;
+        log_warn("peer is silent", log_str("name", peer->name));
+        clocks_peer_gone(p->s->clocks, peer->number);
     }
     timer_in(p->timer, ROUND_MS);
 }

@@ -90,8 +90,8 @@ void peers_pong(struct peers *p, uint64_t peer, int64_t token);
 /* --- clocks.c */
 struct clocks *clocks_open(struct scheduler *s);
 void clocks_close(struct clocks **c);
-void clocks_lease(struct clocks *c, const struct uuid *agent_id, int64_t session, uint64_t peer);
-void clocks_heard(struct clocks *c, int64_t session);
+void clocks_lease(struct clocks *c, const struct uuid *agent_id, int64_t session, struct route to);
+void clocks_heard(struct clocks *c, int64_t session, uint64_t peer);  /* ... from that peer */
 void clocks_gone(struct clocks *c, int64_t session);    /* the socket closed: tells the core */
 void clocks_peer_gone(struct clocks *c, uint64_t peer); /* all sessions behind it */
 void clocks_deadline(struct clocks *c, const struct uuid *task_id, int64_t attempt, int64_t session);

@@ -121,7 +121,7 @@ static void release(struct shell *sh, const struct effects *fx)
         }
         if (m->type == MSG_AGENT_WELCOME) {
             const struct msg_agent_welcome *welcome = m->message;
-            clocks_lease(s->clocks, &welcome->agent_id, welcome->session, m->to.peer);
+            clocks_lease(s->clocks, &welcome->agent_id, welcome->session, m->to);
         } else if (m->type == MSG_TASK_ASSIGN) {
             const struct msg_task_assign *assign = m->message;
             clocks_deadline(s->clocks, &assign->task_id, assign->attempt, assign->session);
@@ -230,7 +230,7 @@ static void on_lease(void *arg, const struct uuid *agent_id, int64_t session)
 {
     struct shell *sh = arg;
 
-    clocks_lease(sh->s->clocks, agent_id, session, 0);
+    clocks_lease(sh->s->clocks, agent_id, session, (struct route){ 0 });
 }
 
 static void on_assignment(void *arg, const struct uuid *task_id, int64_t attempt, int64_t session)
@@ -252,7 +252,7 @@ static void on_connection(void *arg, const struct uuid *agent_id, int64_t sessio
     struct shell *sh = arg;
 
     core_attach(sh->core, agent_id, session, to);
-    clocks_lease(sh->s->clocks, agent_id, session, to.peer);
+    clocks_lease(sh->s->clocks, agent_id, session, to);
 }
 
 void shell_begin(struct shell *sh, int64_t epoch, struct core *core)

@@ -77,6 +77,17 @@ is "$(sql "SELECT count(*) FROM orion.task")" $((all + 300 - ${refused:-0})) "an
 is "$(sql "SELECT count(*) FROM orion.invariant_violations")" 0 "no invariant is violated"
 sql "DROP TRIGGER hate ON orion.task"
 
+# So does a fact of an agent: it is acknowledged, and its attempt is given up.
+sql "CREATE FUNCTION orion.hate_facts() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+       IF NEW.task_id::text LIKE '%7' AND NEW.commit IS NOT NULL THEN RAISE EXCEPTION 'no sevens' USING ERRCODE = '23514'; END IF;
+       RETURN NEW; END \$\$;
+     CREATE TRIGGER hate_facts BEFORE UPDATE ON orion.attempt FOR EACH ROW EXECUTE FUNCTION orion.hate_facts()"
+"$SCHEDULER_BUS" "$SOCK" 300 8 90 >"$T/facts"
+ok $? "all results are acknowledged when SQL refuses some facts" "$(cat "$T/facts")"
+given_up=$(sql "SELECT count(*) FROM orion.attempt WHERE state = 'failed' AND cause = 'infrastructure'")
+ok "$([ "$given_up" -gt 0 ]; echo $?)" "attempts whose facts cannot be stored are given up ($given_up)"
+is "$(sql "SELECT count(*) FROM orion.invariant_violations")" 0 "no invariant is violated"
+
 kill -TERM "$SCHED"
 wait "$SCHED"
 is $? 0 "it stops when asked to"
