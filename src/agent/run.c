@@ -31,6 +31,7 @@ struct run {
     pid_t pid;               /* 0: gone */
     struct watch *watch;
     struct child *child;
+    uint64_t trim_seq, trim_offset;   /* the latest, until it fits into the socket; 0: none */
     bool has_ended;
     bool is_released;        /* run_free was called: this lives on until the process is reaped */
 };
@@ -106,41 +107,59 @@ static bool packet_read(struct run *r)
     return true;
 }
 
+/* 0: sent, or there is nobody to read it; -1: no room now. */
+static int packet_send(struct run *r, enum msg_type type, const void *message)
+{
+    const struct msg_head head = { .type = type };
+    struct buf packet = { 0 };
+    ssize_t n;
+
+    msg_to_bin(&head, message, MSG_MINOR, &packet);
+    n = send(r->fd, packet.data, packet.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    buf_fini(&packet);
+    return n < 0 && (errno == EAGAIN || errno == ENOBUFS) ? -1 : 0;
+}
+
+/* Of several trims the latest says it all. */
+static void trim_flush(struct run *r)
+{
+    const struct msg_runner_trim m = { .seq = (int64_t)r->trim_seq, .offset = (int64_t)r->trim_offset };
+    bool is_full;
+
+    if (!r->trim_seq || r->fd < 0)
+        return;
+    is_full = packet_send(r, MSG_RUNNER_TRIM, &m) < 0;
+    if (!is_full)
+        r->trim_seq = 0;
+    if (r->watch)
+        watch_events(r->watch, is_full ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
 /* A handler may release the run: the struct stays until the process is reaped. */
 static void on_packets(void *arg, uint32_t events)
 {
     struct run *r = arg;
 
-    (void)events;
+    if (events & EPOLLOUT)
+        trim_flush(r);
     for (int i = 0; i < PACKETS_PER_TURN && !r->is_released && packet_read(r); i++)
         ;
 }
 
-static void packet_send(struct run *r, enum msg_type type, const void *message)
-{
-    const struct msg_head head = { .type = type };
-    struct buf packet = { 0 };
-
-    if (r->fd < 0)
-        return;
-    msg_to_bin(&head, message, MSG_MINOR, &packet);
-    if (send(r->fd, packet.data, packet.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE)
-        log_warn("cannot reach a runner", log_str("message", msg_wire_name(type)), log_int("errno", errno));
-    buf_fini(&packet);
-}
-
 void run_trim(struct run *r, uint64_t seq, uint64_t offset)
 {
-    const struct msg_runner_trim m = { .seq = (int64_t)seq, .offset = (int64_t)offset };
-
-    packet_send(r, MSG_RUNNER_TRIM, &m);
+    r->trim_seq = seq;
+    r->trim_offset = offset;
+    trim_flush(r);
 }
 
+/* A runner that does not even read is told by the end of its socket. */
 void run_stop(struct run *r, const char *reason)
 {
     const struct msg_runner_stop m = { .reason = reason };
 
-    packet_send(r, MSG_RUNNER_STOP, &m);
+    if (r->fd >= 0 && packet_send(r, MSG_RUNNER_STOP, &m) < 0)
+        run_close(r);
 }
 
 /* --- the process ---------------------------------------------------------------------------------------------- */

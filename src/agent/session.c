@@ -27,6 +27,7 @@ enum {
     HEARTBEAT_MS = 5000,        /* until a welcome says otherwise */
     SILENCES_MAX = 3,
     MESSAGE_MAX = MSG_JSON_MAX + 65536,
+    CLOSE_TAKEN = 4008,
     CLOSE_MS = 1000,            /* for the peer to answer our goodbye */
 };
 #define SUBPROTOCOL "orion.agent.v1"
@@ -105,7 +106,9 @@ static void session_lost(struct session *s, const char *why)
 
 static void session_closed(struct session *s)
 {
-    char *why = mem_printf("closed with code %u", ws_close_code(s->ws));
+    const unsigned code = ws_close_code(s->ws);
+    char *why = mem_printf("closed with code %u%s", code,
+                           code == CLOSE_TAKEN ? ": another agent with this id is connected; give each its own folder" : "");
 
     session_lost(s, why);
     mem_free(&why);

@@ -148,8 +148,12 @@ static int spawn_explain(int error, const char *program, const struct proc_spec 
 
     if (spec->cwd && (stat(spec->cwd, &st) < 0 || access(spec->cwd, X_OK) < 0))
         return err_sys(e, "cannot enter %s", spec->cwd);
+    /* a relative path is meant as the child sees it */
+    char *seen = spec->cwd && *program != '/' ? mem_printf("%s/%s", spec->cwd, program) : mem_strdup(program);
+    const bool is_missing = error == ENOENT && !is_program(seen);
+    mem_free(&seen);
     errno = error;
-    if (error == ENOENT && !is_program(program))
+    if (is_missing)
         return err_set(e, ERR_NOT_FOUND, "%s: not found", spec->argv[0]);
     return err_sys(e, "cannot start %s", program);
 }

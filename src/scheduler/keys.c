@@ -1,8 +1,6 @@
 /* keys.c - Idempotency-Keys: the same key and body within 24 hours get the first answer again.
  *
  * Keys live here and in orion.idempotency, written and deleted in the same transactions. */
-#include <string.h>
-
 #include "scheduler/model.h"
 
 struct idem_key *key_find(const struct core *core, const char *project, const char *key)

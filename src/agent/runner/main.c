@@ -55,6 +55,8 @@ static int runner_run(struct arena *a, struct err *e)
     buf_fini(&text);
     if (rc)
         return -1;
+    /* "./configure" is looked for from here; a folder that cannot be entered is told by the first command */
+    rc = chdir(order.cwd);
     r.loop = loop_new();
     r.job = job_new(r.loop, &order, RUNNER_LINK_FD, on_done, &r, e);
     if (r.job) {
