@@ -34,7 +34,7 @@ struct agent_settings {
     int64_t slots, keep_workspaces, spool_max;
 };
 
-/* --- identity.c -------------------------------------------------------------------------------------------------- */
+/* --- identity.c ------------------------------------------------------------------------------------ */
 
 struct identity {
     char *dir;               /* absolute */
@@ -47,7 +47,7 @@ struct identity {
 int identity_open(struct identity *i, const struct agent_settings *s, struct err *e);
 void identity_close(struct identity *i);
 
-/* --- buildenv.c: pure ----------------------------------------------------------------------------------------------- */
+/* --- buildenv.c: pure ------------------------------------------------------------------------------ */
 
 struct buildenv {
     const char *path;        /* of the build tools: settings, then the agent's own */
@@ -65,18 +65,18 @@ bool buildenv_is_name(const char *key);                            /* may a task
 const char *text_command(struct msg_strs argv, struct arena *a);
 const char *text_clean(const char *text, size_t max, struct arena *a);
 
-/* --- keep.c ----------------------------------------------------------------------------------------------------------- */
+/* --- keep.c ---------------------------------------------------------------------------------------- */
 
 /* Moves all but the newest `keep` workspaces in `dir` to the trash; those in use neither count nor go. */
 void keep_newest(const char *dir, size_t keep, struct trash *trash, bool (*is_used)(void *arg, const char *name),
                  void *arg);
 
-/* --- stray.c ------------------------------------------------------------------------------------------------------------ */
+/* --- stray.c --------------------------------------------------------------------------------------- */
 
 /* Kills what still runs of an attempt that has no runner any more; how many. */
 unsigned stray_kill(const struct uuid *task_id, int64_t number);
 
-/* --- life.c: the parts, wired ---------------------------------------------------------------------------------------- */
+/* --- life.c: the parts, wired ---------------------------------------------------------------------- */
 
 struct agent {
     struct service *service;
@@ -97,7 +97,7 @@ int life_start(struct service *s, const void *settings, void *shared, unsigned s
 void life_drain(void *state);
 void life_stop(void **state);
 
-/* --- main.c --------------------------------------------------------------------------------------------------------------- */
+/* --- main.c ---------------------------------------------------------------------------------------- */
 
 /* What the farm says, by the handler table. */
 int agent_hear(struct agent *a, const char *text, size_t len, struct err *e);

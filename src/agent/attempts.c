@@ -29,7 +29,7 @@ void attempt_hold(struct attempt *a, enum hold hold)
     a->hold = hold;
 }
 
-/* --- the table --------------------------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------------- */
 
 struct attempt *attempts_find(const struct attempts *t, const struct uuid *task, int64_t number)
 {
@@ -107,7 +107,7 @@ struct msg_held_list attempts_inventory(const struct attempts *t, struct arena *
     return (struct msg_held_list){ v, n };
 }
 
-/* --- one attempt --------------------------------------------------------------------------------------------------- */
+/* --- one attempt ----------------------------------------------------------------------------------- */
 
 /* The order of an attempt outlives the message it came in. */
 static void order_copy(struct attempt *a, const struct msg_task_assign *m)
@@ -165,7 +165,7 @@ void attempt_settle(struct attempt *a)
         attempt_hold(a, HOLD_GONE);
 }
 
-/* --- assignments ------------------------------------------------------------------------------------------------------ */
+/* --- assignments ----------------------------------------------------------------------------------- */
 
 static const char *refusal(const struct attempts *t)
 {
@@ -232,7 +232,7 @@ void attempts_drain(struct attempts *t)
     }
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------ */
 
 static void tick_repeat(void *arg)
 {

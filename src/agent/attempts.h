@@ -71,7 +71,7 @@ struct attempts {
     bool is_draining;
 };
 
-/* --- attempts.c -------------------------------------------------------------------------------------------- */
+/* --- attempts.c ------------------------------------------------------------------------------------ */
 
 struct attempts *attempts_new(struct agent *agent);
 void attempts_free(struct attempts **t);
@@ -87,21 +87,21 @@ bool attempts_are_told(const struct attempts *t);         /* nothing waits for a
 void attempt_hold(struct attempt *a, enum hold hold);     /* the only way to another state */
 void attempt_settle(struct attempt *a);                   /* forgets it once everything about it is acknowledged */
 
-/* --- prepare.c: from the assignment to the runner's order --------------------------------------------------- */
+/* --- prepare.c: from the assignment to the runner's order ------------------------------------------ */
 
 void prepare_start(struct attempt *a);
 void prepare_cancel(struct attempt *a);
 /* Ends the setup: the result is decided, and `output` (of git; may be NULL) goes to the log. */
 void prepare_fail(struct attempt *a, const char *cause, const char *message, const char *output);
 
-/* --- finish.c: from the runner's end to the result ----------------------------------------------------------- */
+/* --- finish.c: from the runner's end to the result ------------------------------------------------- */
 
 extern const struct run_hooks finish_run_hooks;
 /* The result of an attempt that never had a runner. */
 void finish_without_run(struct attempt *a);
 void finish_give_back(struct attempt *a);
 
-/* --- facts.c: what the scheduler has to know ------------------------------------------------------------------ */
+/* --- facts.c: what the scheduler has to know ------------------------------------------------------- */
 
 void facts_tell(struct attempt *a, enum fact fact);
 void facts_decline(struct attempts *t, const struct msg_task_assign *m, const char *reason);
@@ -110,7 +110,7 @@ bool facts_are_open(const struct attempt *a);
 void facts_repeat(struct attempts *t, bool all);           /* those that are due; all after a welcome */
 void facts_fini(struct attempts *t);
 
-/* --- logship.c: the log to its sink ------------------------------------------------------------------------------ */
+/* --- logship.c: the log to its sink ---------------------------------------------------------------- */
 
 void ship_init(struct attempt *a);
 void ship_fini(struct attempt *a);

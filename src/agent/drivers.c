@@ -69,7 +69,7 @@ static const struct driver drivers[] = {
       { { "make", "@jobs", "@args", "@targets" } } },
 };
 
-/* --- which one ---------------------------------------------------------------------------------------- */
+/* --- which one ------------------------------------------------------------------------------------- */
 
 static const struct driver *driver_named(const char *name)
 {
@@ -134,7 +134,7 @@ static const struct driver *driver_choose(const struct drivers_order *order, dri
     return d;
 }
 
-/* --- its command lines --------------------------------------------------------------------------------- */
+/* --- its command lines ----------------------------------------------------------------------------- */
 
 /* A list of words that is filled once its length is known. */
 struct words {

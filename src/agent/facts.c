@@ -24,7 +24,7 @@ static const char *const names[FACTS] = {
     [FACT_RESULT] = "result",
 };
 
-/* --- sending ---------------------------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------------- */
 
 static void send_accept(struct attempt *a, struct session *s)
 {
@@ -82,7 +82,7 @@ static void declined_send(struct attempts *t, struct declined *d)
     session_send(s, MSG_TASK_DECLINE, &m);
 }
 
-/* --- telling ------------------------------------------------------------------------------------------------------ */
+/* --- telling --------------------------------------------------------------------------------------- */
 
 void facts_tell(struct attempt *a, enum fact fact)
 {

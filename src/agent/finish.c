@@ -10,7 +10,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-/* --- outcome ------------------------------------------------------------------------------------------------------ */
+/* --- outcome --------------------------------------------------------------------------------------- */
 
 static void outcome_set(struct attempt *a, const char *outcome, const char *cause, const char *message)
 {
@@ -39,7 +39,7 @@ static void outcome_of_end(struct attempt *a, const struct msg_runner_ended *m)
     }
 }
 
-/* --- the log's end -------------------------------------------------------------------------------------------------- */
+/* --- the log's end --------------------------------------------------------------------------------- */
 
 static void log_end_set(struct attempt *a, const struct msg_runner_ended *m)
 {
@@ -65,7 +65,7 @@ static void log_end_find(struct attempt *a)
     log_end_set(a, &m);
 }
 
-/* --- the end -------------------------------------------------------------------------------------------------------- */
+/* --- the end --------------------------------------------------------------------------------------- */
 
 static bool is_used(void *arg, const char *name)
 {

@@ -33,7 +33,7 @@ static const char git_config[] = "# Written by orion-agent at every start: chang
                                  "[advice]\n\tdetachedHead = false\n"
                                  "[init]\n\tdefaultBranch = main\n";
 
-/* --- the folder ----------------------------------------------------------------------------------------------- */
+/* --- the folder ------------------------------------------------------------------------------------ */
 
 static int folder_make(const char *path, struct err *e)
 {
@@ -128,7 +128,7 @@ static int folder_open(struct identity *i, const char *dir, struct err *e)
     return file_replace(i->dir, "gitconfig", git_config, e);
 }
 
-/* --- who -------------------------------------------------------------------------------------------------------- */
+/* --- who ------------------------------------------------------------------------------------------- */
 
 /* The first line of a file; false: there is none. */
 static bool line_read(const char *path, char *line, size_t size)
@@ -199,7 +199,7 @@ static int name_find(struct identity *i, const char *setting, struct err *e)
     return 0;
 }
 
-/* --- with what --------------------------------------------------------------------------------------------------- */
+/* --- with what ------------------------------------------------------------------------------------- */
 
 static int runner_find(struct identity *i, const char *setting, struct err *e)
 {

@@ -28,7 +28,7 @@ struct life {
     bool is_draining, is_closing;
 };
 
-/* --- the session's hooks ------------------------------------------------------------------------------------------ */
+/* --- the session's hooks --------------------------------------------------------------------------- */
 
 static struct msg_held_list on_inventory(void *arg, struct arena *arena)
 {
@@ -66,7 +66,7 @@ static void on_closed(void *arg)
 
 static const struct session_hooks session_hooks = { on_inventory, on_welcome, on_text, on_room, on_closed };
 
-/* --- start ---------------------------------------------------------------------------------------------------------- */
+/* --- start ----------------------------------------------------------------------------------------- */
 
 static bool is_never_used(void *arg, const char *name)
 {

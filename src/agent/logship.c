@@ -34,7 +34,7 @@ static void ship_seek(struct ship *s, uint64_t seq, uint64_t offset)
     s->progress_ms = clock_boot_ms();
 }
 
-/* --- sending -------------------------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------------- */
 
 /* The first look at a chunk keeps what a result needs if the runner dies without one. */
 static void chunk_note(struct ship *s, const struct spool_chunk *c)
@@ -125,7 +125,7 @@ void ship_pump(struct attempts *t)
     }
 }
 
-/* --- what the sink says ------------------------------------------------------------------------------------------ */
+/* --- what the sink says ---------------------------------------------------------------------------- */
 
 static void ship_advance(struct attempt *a, uint64_t seq, uint64_t offset)
 {
@@ -185,7 +185,7 @@ void ship_repeat(struct attempts *t, bool all)
     }
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------------ */
 
 void ship_init(struct attempt *a)
 {

@@ -14,7 +14,8 @@ enum { DRAIN_MS = 7000 };
 static const struct conf_row rows[] = {
     { CONF_STR, AT(url), "url", "ORION_API_URL", "SERVER_WS", "http://127.0.0.1:8004", 0, 0, "",
       "address of the farm; /ws is added when it has no path" },
-    { CONF_STR, AT(name), "name", "ORION_NODE_NAME", NULL, NULL, 0, 0, "", "name of this agent; the host's unless given" },
+    { CONF_STR, AT(name), "name", "ORION_NODE_NAME", NULL, NULL, 0, 0, "",
+      "name of this agent; the host's unless given" },
     { CONF_STR, AT(id), "id", "ORION_WORKER_ID", NULL, NULL, 0, 0, "",
       "stable id, a UUID; one is made and kept in the folder unless given" },
     { CONF_STR, AT(dir), "dir", "ORION_AGENT_DIR", NULL, "/var/lib/orion/agent", 0, 0, "",
@@ -25,13 +26,15 @@ static const struct conf_row rows[] = {
       "attempts that run at once; 0 means as many as there are cores" },
     { CONF_STR, AT(labels), "labels", "ORION_AGENT_LABELS", NULL, NULL, 0, 0, "",
       "what this agent offers, separated by commas" },
-    { CONF_STR, AT(path), "path", "ORION_AGENT_PATH", NULL, NULL, 0, 0, "", "folders that go first in the PATH of builds" },
+    { CONF_STR, AT(path), "path", "ORION_AGENT_PATH", NULL, NULL, 0, 0, "",
+      "folders that go first in the PATH of builds" },
     { CONF_STR, AT(runner), "runner", "ORION_RUNNER", NULL, NULL, 0, 0, "", "the program orion-runner" },
     { CONF_INT, AT(keep_workspaces), "keep-workspaces", "ORION_KEEP_WORKSPACES", NULL, "20", 0, 100000, "",
       "finished workspaces that are kept" },
     { CONF_BYTES, AT(spool_max), "spool-max", "ORION_SPOOL_MAX", NULL, "256M", 65536, INT64_MAX, "bytes",
       "log of one attempt that waits for the log sink before the build does" },
-    { CONF_STR, AT(ca_file), "ca-file", "ORION_CA_FILE", NULL, NULL, 0, 0, "", "certificates to trust instead of the system's" },
+    { CONF_STR, AT(ca_file), "ca-file", "ORION_CA_FILE", NULL, NULL, 0, 0, "",
+      "certificates to trust instead of the system's" },
     CONF_END,
 };
 

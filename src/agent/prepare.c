@@ -15,7 +15,7 @@
 
 enum { KILL_MS = 3000, NOTES_MAX = 60000, MESSAGE_MAX = 4000, OUTPUT_MAX = 16000 };
 
-/* --- the runner -------------------------------------------------------------------------------------------------- */
+/* --- the runner ------------------------------------------------------------------------------------ */
 
 static int folder_make(const char *path, struct err *e)
 {
@@ -52,7 +52,7 @@ static int runner_start(struct attempt *a, const char *notes, struct msg_command
     return 0;
 }
 
-/* --- failing ------------------------------------------------------------------------------------------------------ */
+/* --- failing --------------------------------------------------------------------------------------- */
 
 void prepare_fail(struct attempt *a, const char *cause, const char *message, const char *output)
 {
@@ -65,15 +65,17 @@ void prepare_fail(struct attempt *a, const char *cause, const char *message, con
     a->result.outcome = "failed";
     a->result.cause = cause;
     a->result.message = text_clean(message, MESSAGE_MAX, arena);
-    notes = arena_printf(arena, "orion: %s\n%s", a->result.message, text_clean(output ? output : "", OUTPUT_MAX, arena));
-    log_info("setup failed", log_str("attempt", a->name), log_str("cause", cause), log_str("message", a->result.message));
+    notes = arena_printf(arena, "orion: %s\n%s", a->result.message,
+                         text_clean(output ? output : "", OUTPUT_MAX, arena));
+    log_info("setup failed", log_str("attempt", a->name), log_str("cause", cause),
+             log_str("message", a->result.message));
     if (runner_start(a, notes, (struct msg_command_list){ 0 }, (struct msg_pairs){ &path, 1 }, &e)) {
         log_error("no log of a failed setup", log_str("attempt", a->name), log_err(&e));
         finish_without_run(a);
     }
 }
 
-/* --- driver, tools, environment, notes ----------------------------------------------------------------------------- */
+/* --- driver, tools, environment, notes ------------------------------------------------------------- */
 
 static bool probe_root(void *arg, const char *name, bool is_executable)
 {
@@ -172,7 +174,7 @@ static void build_start(struct attempt *a)
     }
 }
 
-/* --- the workspace ---------------------------------------------------------------------------------------------------- */
+/* --- the workspace --------------------------------------------------------------------------------- */
 
 static void on_workspace(void *arg, const struct workspace_end *end)
 {

@@ -40,7 +40,7 @@ struct reader {
     struct err *e;
 };
 
-/* --- reading YAML ---------------------------------------------------------------------------------------- */
+/* --- reading YAML ---------------------------------------------------------------------------------- */
 
 static int fail_at(const struct reader *r, yaml_mark_t mark, const char *text)
 {
@@ -130,7 +130,7 @@ static int mapping_read(const struct reader *r, const yaml_node_t *node, const s
     return 0;
 }
 
-/* --- the table -------------------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------------- */
 
 static int read_text(const struct reader *r, const yaml_node_t *value, void *to)
 {
@@ -260,7 +260,7 @@ static int table_read(struct table *t, const char *file, const char *text, size_
     return rc;
 }
 
-/* --- the file --------------------------------------------------------------------------------------------- */
+/* --- the file -------------------------------------------------------------------------------------- */
 
 struct repos *repos_parse(const char *file, const char *text, size_t len, struct err *e)
 {
@@ -343,7 +343,7 @@ void repos_free(struct repos **r)
     mem_free(r);
 }
 
-/* --- asking ------------------------------------------------------------------------------------------------ */
+/* --- asking ---------------------------------------------------------------------------------------- */
 
 /* An address with dot segments, plain or encoded, can mean another place than the pattern sees. */
 static bool has_dot_segment(const char *address)

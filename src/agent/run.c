@@ -64,7 +64,7 @@ static void run_end(struct run *r, const struct msg_runner_ended *ended, const c
     r->hooks->on_ended(r->arg, ended, why);
 }
 
-/* --- packets ------------------------------------------------------------------------------------------------ */
+/* --- packets --------------------------------------------------------------------------------------- */
 
 static int handle_runner_spooled(void *arg, const struct msg_from *from, const void *message, struct err *e)
 {
@@ -162,7 +162,7 @@ void run_stop(struct run *r, const char *reason)
         run_close(r);
 }
 
-/* --- the process ---------------------------------------------------------------------------------------------- */
+/* --- the process ----------------------------------------------------------------------------------- */
 
 static void on_child(void *arg, pid_t pid, int wstatus)
 {

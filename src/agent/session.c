@@ -64,7 +64,7 @@ char *session_url(const char *url)
     return path[1] ? mem_strdup(url) : mem_printf("%sws", url);
 }
 
-/* --- down and up again ---------------------------------------------------------------------------------------- */
+/* --- down and up again ----------------------------------------------------------------------------- */
 
 /* Anything between nothing and a bound that doubles: a farm of agents does not come back in one moment. */
 static uint64_t backoff_ms(unsigned failures)
@@ -107,14 +107,14 @@ static void session_lost(struct session *s, const char *why)
 static void session_closed(struct session *s)
 {
     const unsigned code = ws_close_code(s->ws);
-    char *why = mem_printf("closed with code %u%s", code,
-                           code == CLOSE_TAKEN ? ": another agent with this id is connected; give each its own folder" : "");
+    const char *meaning = code == CLOSE_TAKEN ? ": another agent with this id is connected" : "";
+    char *why = mem_printf("closed with code %u%s", code, meaning);
 
     session_lost(s, why);
     mem_free(&why);
 }
 
-/* --- sending ---------------------------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------------- */
 
 bool session_is_welcome(const struct session *s)
 {
@@ -193,7 +193,7 @@ static void tick_beat(void *arg)
     timer_in(s->beat, (uint64_t)s->heartbeat_ms);
 }
 
-/* --- the connection ----------------------------------------------------------------------------------------------- */
+/* --- the connection -------------------------------------------------------------------------------- */
 
 static ssize_t ws_recv(void *arg, void *data, size_t len)
 {
@@ -292,7 +292,7 @@ static void tick_closing(void *arg)
     session_lost(arg, "closed");
 }
 
-/* --- what the farm says about the session ------------------------------------------------------------------------- */
+/* --- what the farm says about the session ---------------------------------------------------------- */
 
 bool session_follows(struct session *s, int64_t epoch)
 {
@@ -331,7 +331,7 @@ void session_rehello(struct session *s, const struct msg_agent_rehello *m)
         hello_send(s);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------------ */
 
 struct session *session_new(struct loop *l, const struct session_spec *spec, const struct session_hooks *hooks,
                             void *arg)

@@ -38,7 +38,7 @@ struct spool_chunk {
     const uint8_t *data;
 };
 
-/* --- writing (runner/spool_write.c) ----------------------------------------------------------------------- */
+/* --- writing (runner/spool_write.c) ---------------------------------------------------------------- */
 
 struct spool_writer;
 
@@ -49,7 +49,7 @@ int spool_write(struct spool_writer *w, const struct spool_chunk *c, struct err 
 void spool_trim(struct spool_writer *w, uint64_t seq);   /* deletes the files whose chunks are all up to seq */
 void spool_writer_close(struct spool_writer **w);
 
-/* --- reading (spool_read.c) --------------------------------------------------------------------------------- */
+/* --- reading (spool_read.c) ------------------------------------------------------------------------ */
 
 struct spool_reader;
 

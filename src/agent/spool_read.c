@@ -63,7 +63,7 @@ void spool_rewind(struct spool_reader *r, uint64_t seq)
     r->behind = seq;
 }
 
-/* --- files ------------------------------------------------------------------------------------------------- */
+/* --- files ----------------------------------------------------------------------------------------- */
 
 /* The lowest number of at least `from`; 0: there is none. */
 static unsigned file_lowest(const struct spool_reader *r, unsigned from)
@@ -115,7 +115,7 @@ static int file_open(struct spool_reader *r, unsigned number, struct err *e)
     return head_check(r, head, e) ? -1 : 1;
 }
 
-/* --- records ----------------------------------------------------------------------------------------------- */
+/* --- records --------------------------------------------------------------------------------------- */
 
 static uint64_t record_decode(const uint8_t *p, struct spool_chunk *c_r)
 {

@@ -64,7 +64,7 @@ struct step_row {
 };
 static const struct step_row steps[STEPS];
 
-/* --- the end ------------------------------------------------------------------------------------------------ */
+/* --- the end --------------------------------------------------------------------------------------- */
 
 static void op_free(struct workspace_op *op)
 {
@@ -93,7 +93,8 @@ static void op_not_found(struct workspace_op *op)
     const bool is_commit = op->order.commit || gitref_is_id(op->order.ref);
     const char *what = op->order.commit ? op->order.commit : op->order.ref;
 
-    op_finish(op, "setup", arena_printf(&op->arena, "%s%s: not found in %s", is_commit ? "commit " : "", what, op->order.repo));
+    op_finish(op, "setup",
+              arena_printf(&op->arena, "%s%s: not found in %s", is_commit ? "commit " : "", what, op->order.repo));
 }
 
 /* git's own reason is the line it calls fatal; the first line otherwise. */
@@ -111,7 +112,7 @@ static void op_failed(struct workspace_op *op, const struct step_row *row, const
               arena_printf(&op->arena, "cannot %s %s: %s", row->doing, op->order.repo, reason_line(op, said)));
 }
 
-/* --- running a step ------------------------------------------------------------------------------------------- */
+/* --- running a step -------------------------------------------------------------------------------- */
 
 static void on_step(void *arg, const struct helper_end *end)
 {
@@ -134,7 +135,8 @@ static void op_go(struct workspace_op *op, enum step step)
 
     op->step = step;
     steps[step].argv(op, words);
-    log_debug("git", log_str("step", steps[step].name), log_str("repo", op->order.repo), log_str("path", op->order.path));
+    log_debug("git", log_str("step", steps[step].name), log_str("repo", op->order.repo),
+              log_str("path", op->order.path));
     op->helper = helper_start(op->all->helpers, &spec, on_step, op);
 }
 
@@ -149,11 +151,12 @@ static size_t words_fill(const char **words, const char *const *fixed)
     return n;
 }
 
-/* --- what the remote has ----------------------------------------------------------------------------------------- */
+/* --- what the remote has --------------------------------------------------------------------------- */
 
 static size_t argv_list(struct workspace_op *op, const char **words)
 {
-    size_t n = words_fill(words, (const char *[]){ "git", "ls-remote", "--quiet", "--end-of-options", op->order.url, NULL });
+    const char *const fixed[] = { "git", "ls-remote", "--quiet", "--end-of-options", op->order.url, NULL };
+    size_t n = words_fill(words, fixed);
 
     for (size_t i = 0; i < op->candidates.n; i++)
         words[n++] = op->candidates.v[i];
@@ -171,7 +174,7 @@ static void done_list(struct workspace_op *op, const struct helper_end *end)
         op_not_found(op);
 }
 
-/* --- the mirror -------------------------------------------------------------------------------------------------- */
+/* --- the mirror ------------------------------------------------------------------------------------ */
 
 static bool mirror_exists(const struct workspace_op *op)
 {
@@ -273,7 +276,7 @@ static void done_fetch_id(struct workspace_op *op, const struct helper_end *end)
     op_go(op, STEP_PROBE);
 }
 
-/* --- the workspace ------------------------------------------------------------------------------------------------ */
+/* --- the workspace --------------------------------------------------------------------------------- */
 
 static size_t argv_clone(struct workspace_op *op, const char **words)
 {
@@ -289,8 +292,8 @@ static void done_clone(struct workspace_op *op, const struct helper_end *end)
 
 static size_t argv_checkout(struct workspace_op *op, const char **words)
 {
-    return words_fill(words, (const char *[]){ "git", "-C", op->order.path, "checkout", "--quiet", "--force", "--detach",
-                                               op->commit, NULL });
+    return words_fill(words, (const char *[]){ "git", "-C", op->order.path, "checkout", "--quiet", "--force",
+                                               "--detach", op->commit, NULL });
 }
 
 static void done_checkout(struct workspace_op *op, const struct helper_end *end)
@@ -309,7 +312,7 @@ static const struct step_row steps[STEPS] = {
     [STEP_CHECKOUT] = { "checkout", "check out", argv_checkout, done_checkout },
 };
 
-/* --- from outside --------------------------------------------------------------------------------------------------- */
+/* --- from outside ---------------------------------------------------------------------------------- */
 
 struct workspace_op *workspace_prepare(struct workspaces *w, const struct workspace_order *order, workspace_fn *fn,
                                        void *arg)

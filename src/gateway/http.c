@@ -52,7 +52,8 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
     q->conn = conn;
     q->since_ns = clock_boot_ns();
     q->since_ms = q->since_ns / 1000000;
-    q->uri = arena_strdup(&q->pub.arena, uri);
+    q->uri = mem_strdup(uri);
+    q->method_name = "";
     TAILQ_INSERT_TAIL(&h->all, q, all);
     h->n_requests++;
     return q;
@@ -71,9 +72,18 @@ static void request_free(struct http_request *q)
         q->ticket->q = NULL;
     if (q->response)
         MHD_destroy_response(q->response);
+    http_forget_input(q);
+    mem_free(&q->uri);
+    mem_free(&q);
+}
+
+void http_forget_input(struct http_request *q)
+{
     buf_fini(&q->pub.body);
     arena_fini(&q->pub.arena);
-    mem_free(&q);
+    q->pub.path = q->pub.param = NULL;
+    q->pub.query = (struct query){ 0 };
+    q->n_headers = 0;
 }
 
 static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls, enum MHD_RequestTerminationCode why)
@@ -171,8 +181,8 @@ static void request_begin(struct http_request *q, const char *method)
     size_t path_len = strcspn(q->uri, "?");
 
     q->has_begun = true;
-    q->method_name = arena_strdup(&q->pub.arena, method);
     q->pub.method = route_method(method);
+    q->method_name = route_method_name(q->pub.method);
     q->pub.path = arena_strndup(&q->pub.arena, q->uri, path_len);
     q->pub.is_v1 = strcmp(q->pub.path, "/v1") == 0 || strncmp(q->pub.path, "/v1/", 4) == 0;
     const char *length = request_header(&q->pub, MHD_HTTP_HEADER_CONTENT_LENGTH);

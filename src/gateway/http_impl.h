@@ -38,7 +38,8 @@ struct http_request {
     void *upgrade_arg;
     struct { const char *name, *value; } headers[8];
     size_t n_headers;
-    const char *method_name, *uri;
+    const char *method_name;
+    char *uri;                           /* the request target, for the access log to the end */
 };
 
 struct http {
@@ -65,6 +66,7 @@ struct http {
 void http_respond(struct http_request *q, unsigned status, struct MHD_Response *response); /* consumes the response */
 void http_suspend(struct http_request *q);
 void http_make_ready(struct http_request *q);     /* resume it with the others, soon */
+void http_forget_input(struct http_request *q);   /* a long answer has begun: what was asked is not needed any more */
 void http_walk_done(struct http *h);              /* MHD called back: the walk over its parked connections is over */
 
 /* http_stream.c */

@@ -58,6 +58,7 @@ void request_stream(struct request *r, const char *type, const struct stream_hoo
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
     MHD_add_response_header(response, "X-Accel-Buffering", "no");
     http_respond(q, MHD_HTTP_OK, response);
+    http_forget_input(q);
 }
 
 void stream_wake(struct request *r)

@@ -21,10 +21,7 @@ static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, co
     u->handle = handle;
     u->fd = fd;
     q->upgrade_fn(q->upgrade_arg, u, extra, extra_len);
-    /* The request lives as long as the socket, for hours: it keeps nothing that is no longer needed. */
-    q->uri = q->method_name = "upgraded";
-    q->n_headers = 0;
-    arena_fini(&q->pub.arena);
+    http_forget_input(q);
 }
 
 void request_upgrade(struct request *r, upgraded_fn *fn, void *arg)

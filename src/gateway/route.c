@@ -95,6 +95,14 @@ enum http_method route_method(const char *name)
     return HTTP_OTHER;
 }
 
+const char *route_method_name(enum http_method method)
+{
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+        if (methods[i].method == method)
+            return methods[i].name;
+    return "other";
+}
+
 void route_allow(unsigned allowed, char out[32])
 {
     size_t len = 0;

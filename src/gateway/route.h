@@ -35,6 +35,7 @@ struct route_match {
 enum route_end route_find(const struct route *table, size_t n, enum http_method method, const char *path,
                           struct arena *a, struct route_match *m_r, struct err *e);
 enum http_method route_method(const char *name);
+const char *route_method_name(enum http_method method);
 void route_allow(unsigned allowed, char out[32]);   /* "GET, HEAD" */
 
 #endif

@@ -52,7 +52,7 @@ static struct farm_task *task_find(struct farm *f, const struct uuid *id)
     return NULL;
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------ */
+/* --- sending --------------------------------------------------------------------------------------- */
 
 static void conn_flush(struct farm_conn *c)
 {
@@ -82,7 +82,7 @@ static void ack(struct farm *f, const struct uuid *task, int64_t attempt, const 
         farm_send(f, MSG_TASK_ACK, &m);
 }
 
-/* --- hearing ------------------------------------------------------------------------------------------------------ */
+/* --- hearing --------------------------------------------------------------------------------------- */
 
 static void hear_hello(struct farm *f, const void *message)
 {
@@ -223,7 +223,7 @@ static void on_message(void *arg, bool binary, const uint8_t *data, size_t len)
     farm_look(c->farm);
 }
 
-/* --- the connection ------------------------------------------------------------------------------------------------- */
+/* --- the connection -------------------------------------------------------------------------------- */
 
 static ssize_t conn_recv(void *arg, void *data, size_t len)
 {
@@ -313,7 +313,7 @@ static void on_accept(void *arg, uint32_t events)
     f->conn = c;
 }
 
-/* --- orders ----------------------------------------------------------------------------------------------------------- */
+/* --- orders ---------------------------------------------------------------------------------------- */
 
 struct farm_task *farm_assign(struct farm *f, const char *repo, struct msg_task_assign m)
 {
@@ -352,7 +352,7 @@ void farm_wait(struct farm *f, bool (*until)(struct farm *f))
     f->until = NULL;
 }
 
-/* --- the agent ---------------------------------------------------------------------------------------------------------- */
+/* --- the agent ------------------------------------------------------------------------------------- */
 
 static const char *program(const char *variable, const char *built)
 {
@@ -432,7 +432,7 @@ char *farm_shell(struct farm *f, const char *script)
     return text;
 }
 
-/* --- life ----------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------ */
 
 static void tick_limit(void *arg)
 {

@@ -131,14 +131,14 @@ static void assert_copy(struct farm *f)
     buf_fini(&b);
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------------- */
+/* --- tests ----------------------------------------------------------------------------------------- */
 
 static void test_build(void **state)
 {
     static const struct msg_pair env[] = { { "MY", "own" }, { "ORION_TARGET", "not mine" } };
     struct farm_task *t;
     struct farm *f = *state;
-    char *commit;
+    char *commit, *first;
 
     start(f);
     commit = farm_shell(f, "git -C repo rev-parse HEAD");
@@ -154,7 +154,8 @@ static void test_build(void **state)
     assert_true(t->has_exit_code);
     assert_int_equal(t->exit_code, 0);
     assert_log(t);
-    assert_non_null(strstr(t->log.data, arena_printf(&f->arena, "orion: driver make, commit %s, agent tester\norion: make -j", commit)));
+    first = arena_printf(&f->arena, "orion: driver make, commit %s, agent tester\norion: make -j", commit);
+    assert_memory_equal(t->log.data, first, strlen(first));
     assert_non_null(strstr(t->log.data, arena_printf(&f->arena, " env\nenv own 1 true %s/agent/home\n", f->dir)));
     assert_int_equal(access(t->workspace, F_OK), 0);
     assert_nothing_held(f);

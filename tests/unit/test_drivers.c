@@ -112,13 +112,14 @@ static void test_refusals(void **state)
 
     (void)state;
     assert_int_equal(drivers_plan(&order, probe, &tree, &a, &plan, &e), -1);
-    assert_string_equal(e.text, "there is no build driver \"scons\": known are buck2, bazel, cmake, meson, cargo, ninja, "
-                                "configure, make");
+    assert_string_equal(e.text, "there is no build driver \"scons\": known are buck2, bazel, cmake, meson, cargo, "
+                                "ninja, configure, make");
     err_clear(&e);
     order.driver = NULL;
     assert_int_equal(drivers_plan(&order, probe, &tree, &a, &plan, &e), -1);
     assert_string_equal(e.text, "no build driver fits: none of .buckconfig, MODULE.bazel, WORKSPACE, CMakeLists.txt, "
-                                "meson.build, Cargo.toml, build.ninja, configure, Makefile is in the repository's root");
+                                "meson.build, Cargo.toml, build.ninja, configure, Makefile is in the repository's "
+                                "root");
     arena_fini(&a);
 }
 

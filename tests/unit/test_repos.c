@@ -43,14 +43,16 @@ static void test_rows(void **state)
     assert_string_equal(row.url, "file:///src/a/b");
     assert_string_equal(row.name, "file:///src/a/b");
     assert_int_equal(repos_find(r, "foo", &row, &e), -1);
-    assert_string_equal(e.text, "repository \"foo\" is not in the agent's table (agent.yaml) and matches no allowed pattern");
+    assert_string_equal(e.text, "repository \"foo\" is not in the agent's table (agent.yaml) and matches no allowed "
+                                "pattern");
     repos_free(&r);
 }
 
 /* What looks allowed but would be fetched from elsewhere, or is no address. */
 static void test_tricks(void **state)
 {
-    static const char *const tricks[] = { "file:///src/../etc", "file:///src/%2e%2E/etc", "file:///src/.", "-oProxy=/src/x",
+    static const char *const tricks[] = { "file:///src/../etc", "file:///src/%2e%2E/etc", "file:///src/.",
+                                          "-oProxy=/src/x",
                                           "file:///src/a\nb", "file:///other", "file:///src/.%2e/etc", "" };
     struct repos *r = parse("allow: ['file:///src/*', '-*', '*/src/*']\n", NULL);
     struct repos_row row;
@@ -68,14 +70,16 @@ static const struct {
     const char *text, *error;
 } wrong[] = {
     { "repos: []\n", "agent.yaml:1:1: unknown key \"repos\"; known are repositories, allow" },
-    { "allow: []\nrepositories:\n  - {nam: x, url: y}\n", "agent.yaml:3:6: unknown key \"nam\"; known are name, url, driver, mr_ref" },
+    { "allow: []\nrepositories:\n  - {nam: x, url: y}\n",
+      "agent.yaml:3:6: unknown key \"nam\"; known are name, url, driver, mr_ref" },
     { "repositories:\n  - name: x\n", "agent.yaml:2:5: \"url\" is missing" },
     { "repositories:\n  - name: x\n    url: [y]\n", "agent.yaml:3:10: a text is expected here" },
     { "repositories: x\n", "agent.yaml:1:15: a list is expected here" },
     { "repositories: [x]\n", "agent.yaml:1:16: keys and values are expected here" },
     { "- x\n", "agent.yaml:1:1: keys and values are expected here" },
     { "repositories: [{name: x, url: y, driver: scons}]\n",
-      "agent.yaml:1:42: unknown driver \"scons\"; known are buck2, bazel, cmake, meson, cargo, ninja, configure, make" },
+      "agent.yaml:1:42: unknown driver \"scons\"; known are buck2, bazel, cmake, meson, cargo, ninja, configure, "
+      "make" },
     { "repositories: [{name: x, url: y}, {name: x, url: z}]\n", "agent.yaml:1:35: repository \"x\" stands here twice" },
     { "allow: [a]\nallow: [b]\n", "agent.yaml:2:1: \"allow\" stands here twice" },
     { "repositories: [{name: x, url: y, mr_ref: pull}]\n",

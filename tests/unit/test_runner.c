@@ -255,7 +255,7 @@ static void assert_same(const struct buf *got, const char *note, struct buf want
 
 #define NOTE "orion: a note\n"
 
-/* --- tests --------------------------------------------------------------------------------------------------- */
+/* --- tests ----------------------------------------------------------------------------------------- */
 
 static void test_log_is_what_was_written(void **state)
 {
@@ -341,7 +341,8 @@ static void test_fast_writers(void **state)
 
     (void)state;
     rig_init(&r);
-    rig_run(&r, "(seq 1 150000 & seq 1000000 1150000 >&2; wait) 2>&1 | tee copy; head -c 3000000 /dev/urandom | tee -a copy");
+    rig_run(&r, "(seq 1 150000 & seq 1000000 1150000 >&2; wait) 2>&1 | tee copy;"
+                "head -c 3000000 /dev/urandom | tee -a copy");
     assert_int_equal(r.ended->exit_code, 0);
     assert_same(&r.log, NOTE, file_text(&r, "copy"));
     rig_fini(&r);

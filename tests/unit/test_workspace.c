@@ -36,7 +36,7 @@ struct rig {
     unsigned left, made;
 };
 
-/* --- outside programs, in order -------------------------------------------------------------------------------- */
+/* --- outside programs, in order -------------------------------------------------------------------- */
 
 static char *shell(struct rig *r, const char *script)
 {
@@ -84,7 +84,8 @@ static void rig_init(struct rig *r)
              "git init -q -b trunk src; cd src;"
              "echo one >file; mkdir sub; echo x >sub/y; git add .; git commit -qm one;"
              "git tag -a v1 -m v1; echo two >file; git commit -qam two; git branch side;"
-             "echo mr >file; git commit -qam mr; git update-ref refs/merge-requests/7/head HEAD; git reset -q --hard HEAD~1;"
+             "echo mr >file; git commit -qam mr; git update-ref refs/merge-requests/7/head HEAD;"
+             "git reset -q --hard HEAD~1;"
              "cd ..; git clone -q --mirror src remote.git");
     r->url = arena_printf(&r->arena, "file://%s/remote.git", r->dir);
     r->loop = loop_new();
@@ -160,7 +161,7 @@ static void assert_built(struct rig *r, const struct result *got, const char *te
     assert_string_equal(shell(r, arena_printf(&r->arena, "git -C work/%u status --porcelain", r->made)), "");
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------------- */
+/* --- tests ----------------------------------------------------------------------------------------- */
 
 static void test_refs(void **state)
 {
@@ -241,7 +242,8 @@ static void test_remote_that_is_not_there(void **state)
     rig_init(&r);
     got = prepare(&r, (struct workspace_order){ .url = "file:///nowhere/x.git" });
     assert_string_equal(got.cause, "infrastructure");
-    assert_non_null(strstr(got.message, "cannot read zlib: fatal: '/nowhere/x.git' does not appear to be a git repository"));
+    assert_non_null(strstr(got.message, "cannot read zlib: fatal: '/nowhere/x.git' does not appear to be a git "
+                                        "repository"));
     assert_non_null(strstr(got.output, "fatal:"));
     /* a transport that would run a command does not */
     got = prepare(&r, (struct workspace_order){ .url = arena_printf(&r.arena, "ext::sh -c touch%% %s/pwned", r.dir) });
@@ -304,7 +306,8 @@ static void test_at_once(void **state)
     wait_all(&r);
     for (int i = 0; i < OPS_MAX; i++)
         assert_non_null(got[i].commit);
-    assert_string_equal(shell(&r, "cat work/1/file work/2/file work/7/file work/8/file | tr '\\n' ' '"), "one two one two ");
+    assert_string_equal(shell(&r, "cat work/1/file work/2/file work/7/file work/8/file | tr '\\n' ' '"),
+                        "one two one two ");
     assert_string_equal(shell(&r, "ls mirror | wc -l"), "2");
     rig_fini(&r);
 }

@@ -42,9 +42,10 @@ struct job {
     bool has_ended;           /* and there is one */
     bool is_agent_gone;
     char stopped[256], error[448];
+    char note[sizeof("orion: \n") + 448]; /* the log's last line, when there is an error */
 };
 
-/* --- the result ------------------------------------------------------------------------------------------------ */
+/* --- the result ------------------------------------------------------------------------------------ */
 
 static void result_fill(const struct job *j, struct output_totals *t, struct msg_runner_ended *m)
 {
@@ -96,7 +97,7 @@ static void result_tell(struct job *j)
     buf_fini(&json);
 }
 
-/* --- ending ----------------------------------------------------------------------------------------------------- */
+/* --- ending ---------------------------------------------------------------------------------------- */
 
 static void job_gone(struct job *j)
 {
@@ -106,7 +107,7 @@ static void job_gone(struct job *j)
         return;
     }
     j->phase = PHASE_DRAINING;
-    output_finish(j->output);
+    output_finish(j->output, *j->note ? j->note : NULL);
 }
 
 static void on_drained(void *arg)
@@ -158,17 +159,10 @@ static void job_fail(struct job *j, const struct err *e)
 {
     if (!*j->error)
         snprintf(j->error, sizeof(j->error), "%s", e->text);
+    snprintf(j->note, sizeof(j->note), "orion: %s\n", j->error);
 }
 
-static void note_error(struct job *j, const struct err *e)
-{
-    char *line = mem_printf("orion: %s\n", e->text);
-
-    output_note(j->output, line);
-    mem_free(&line);
-}
-
-/* --- commands --------------------------------------------------------------------------------------------------- */
+/* --- commands -------------------------------------------------------------------------------------- */
 
 static const char **env_make(const struct msg_pairs *pairs)
 {
@@ -218,7 +212,6 @@ static void job_next(struct job *j)
     }
     if (command_spawn(j, &commands->v[j->next++].argv, &e)) {
         job_fail(j, &e);
-        note_error(j, &e);
         job_end(j, SIGTERM);
         return;
     }
@@ -237,7 +230,7 @@ static void on_sigchld(void *arg)
         job_gone(j);
 }
 
-/* --- wiring ----------------------------------------------------------------------------------------------------- */
+/* --- wiring ---------------------------------------------------------------------------------------- */
 
 static void on_spooled(void *arg, uint64_t seq, uint64_t offset)
 {

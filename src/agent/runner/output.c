@@ -36,6 +36,7 @@ struct output {
     int write_fds[2];        /* -1: closed */
     struct timer *wait;
     uint64_t started_ns, sent_ms;
+    const char *last;        /* text behind everything else, or NULL */
     struct output_totals totals;
     bool is_line_open;       /* the last byte was not the end of a line */
     bool is_finishing, is_drained, has_failed;
@@ -44,7 +45,7 @@ struct output {
     uint8_t pending[CHAIN_DATA_MAX];
 };
 
-/* --- chunks ------------------------------------------------------------------------------------------------- */
+/* --- chunks ---------------------------------------------------------------------------------------- */
 
 static void lines_count(struct output *o, const uint8_t *data, size_t len)
 {
@@ -112,7 +113,7 @@ void output_note(struct output *o, const char *text)
     }
 }
 
-/* --- pipes ---------------------------------------------------------------------------------------------------- */
+/* --- pipes ----------------------------------------------------------------------------------------- */
 
 static bool is_full(const struct output *o)
 {
@@ -207,7 +208,7 @@ void output_pipes_close(struct output *o)
     }
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------- */
+/* --- the end --------------------------------------------------------------------------------------- */
 
 /* Reads on after the last writer is gone. Full spools make it pause; output_trim comes back here. */
 static void output_drain(struct output *o)
@@ -222,15 +223,16 @@ static void output_drain(struct output *o)
                 source_close(s);
         }
     }
-    chunk_send(o);
+    output_note(o, o->last ? o->last : "");
     if (o->is_line_open)
         o->totals.lines++;
     o->is_drained = true;
     o->hooks->on_drained(o->arg);
 }
 
-void output_finish(struct output *o)
+void output_finish(struct output *o, const char *last)
 {
+    o->last = last;
     output_pipes_close(o);
     o->is_finishing = true;
     output_drain(o);

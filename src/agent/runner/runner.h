@@ -20,7 +20,7 @@
 
 enum { RUNNER_LINK_FD = 3 };
 
-/* --- link.c ------------------------------------------------------------------------------------------------ */
+/* --- link.c ---------------------------------------------------------------------------------------- */
 
 struct link;
 struct link_hooks {
@@ -33,7 +33,7 @@ void link_free(struct link **k);
 void link_tell_spooled(struct link *k, uint64_t seq, uint64_t offset);
 void link_tell_ended(struct link *k, const struct msg_runner_ended *ended);
 
-/* --- output.c ------------------------------------------------------------------------------------------------ */
+/* --- output.c -------------------------------------------------------------------------------------- */
 
 struct output;
 struct output_totals {
@@ -52,12 +52,13 @@ void output_note(struct output *o, const char *text);
 /* The ends that commands write to: of stdout and stderr; the same one unless streams are separate. */
 int output_pipes(struct output *o, int fds_r[2], struct err *e);
 void output_pipes_close(struct output *o);               /* no command will be started any more */
-/* Nobody writes any more: what is in the pipes is read to its end, then on_drained comes. */
-void output_finish(struct output *o);
+/* Nobody writes any more: what is in the pipes is read to its end, `last` (NULL: nothing) goes behind it, then
+ * on_drained comes. Borrows `last` until then. */
+void output_finish(struct output *o, const char *last);
 void output_trim(struct output *o, uint64_t seq, uint64_t offset);
 void output_totals(const struct output *o, struct output_totals *t_r);
 
-/* --- kin.c --------------------------------------------------------------------------------------------------- */
+/* --- kin.c ----------------------------------------------------------------------------------------- */
 
 /* Signals every descendant of this process; how many there are. */
 unsigned kin_signal(int signo);
@@ -65,7 +66,7 @@ enum kin_left { KIN_NONE, KIN_SOME };
 /* Reaps whoever ended; `fn` hears of each. */
 enum kin_left kin_reap(void (*fn)(void *arg, pid_t pid, int wstatus), void *arg);
 
-/* --- job.c --------------------------------------------------------------------------------------------------- */
+/* --- job.c ----------------------------------------------------------------------------------------- */
 
 struct job;
 /* Borrows the order. `on_done`: nothing of the attempt runs any more and its result has been written and told. */
