@@ -7,7 +7,7 @@
 set -eu
 
 build="gcc clang make autoconf automake pkg-config git curl ca-certificates
-  libzmq3-dev libczmq-dev libmicrohttpd-dev libpq-dev libjson-c-dev libsystemd-dev libwslay-dev
+  libzmq3-dev libmicrohttpd-dev libpq-dev libjson-c-dev libsystemd-dev libwslay-dev
   libcurl4-openssl-dev libsodium-dev libisal-dev libssl-dev libyaml-dev libcmocka-dev"
 run="postgresql-15 git ninja-build cmake make gcc"
 test="libclang-rt-14-dev llvm-14 postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl perl python3 dpkg-dev

@@ -29,6 +29,7 @@ enum {
     GREETING_MS = 10000,      /* from the upgrade to agent.hello */
     CLOSING_MS = 2000,        /* from our close frame to the peer's */
     PING_MS = 15000,          /* while no welcome has set the rhythm of heartbeats */
+    REHELLO_MS = 10000,       /* a hello that the leader did not answer is asked for again */
     UNWELCOMED_MS = 45000,
     HEARTBEATS_MISSED_MAX = 3,
     REASON_MAX = 120,         /* what a close frame has room for */
@@ -48,6 +49,7 @@ struct agent {
     uint64_t since_ms;        /* of the phase */
     uint64_t heard_ms;
     uint64_t pinged_ms;
+    uint64_t asked_ms;        /* the last hello, or request for one */
     bool was_heard;           /* since the last report */
     int64_t session;          /* 0: none */
     int64_t heartbeat_ms;
@@ -311,6 +313,7 @@ void agents_greeted(struct agents *a, uint64_t conn, const struct msg_agent_hell
         return;
     mem_free(&c->name);
     c->name = mem_strdup(hello->name);
+    c->asked_ms = clock_boot_ms();
     if (c->phase == PHASE_SILENT)
         set_phase(c, PHASE_GREETED);
     log_info("agent connected", log_str("name", c->name), log_int("conn", (int64_t)conn),
@@ -340,15 +343,28 @@ void agents_refuse(struct agents *a, uint64_t conn, int64_t code, const char *re
     agent_flush(c);
 }
 
-void agents_leader_up(struct agents *a, uint64_t epoch)
+/* The leader does not know this session (any more): may free the connection. */
+static void ask_for_hello(struct agent *c, uint64_t epoch)
 {
     const struct msg_agent_rehello rehello = { .epoch = (int64_t)epoch };
+
+    c->asked_ms = clock_boot_ms();
+    agent_send(c, MSG_AGENT_REHELLO, &rehello);
+}
+
+static bool is_unknown_to(const struct agent *c, uint64_t epoch)
+{
+    return (c->phase == PHASE_GREETED || c->phase == PHASE_WELCOMED) && c->epoch < epoch;
+}
+
+void agents_leader_up(struct agents *a, uint64_t epoch)
+{
     struct agent *next;
 
     for (struct agent *c = TAILQ_FIRST(&a->list); c; c = next) {
         next = TAILQ_NEXT(c, entry);
-        if (c->phase != PHASE_SILENT && c->epoch < epoch)
-            agent_send(c, MSG_AGENT_REHELLO, &rehello);
+        if (is_unknown_to(c, epoch))
+            ask_for_hello(c, epoch);
     }
 }
 
@@ -381,7 +397,7 @@ static void report_alive(struct agents *a)
 }
 
 /* Deadlines of one connection; frees it when its last one has passed. */
-static void agent_check(struct agent *c, uint64_t now_ms)
+static void agent_check(struct agent *c, uint64_t now_ms, uint64_t epoch)
 {
     uint64_t phase_ms = now_ms - c->since_ms;
     uint64_t silent_ms = now_ms - c->heard_ms;
@@ -410,12 +426,16 @@ static void agent_check(struct agent *c, uint64_t now_ms)
         }
         break;
     }
-    agent_flush(c);
+    if (is_unknown_to(c, epoch) && now_ms - c->asked_ms > REHELLO_MS)
+        ask_for_hello(c, epoch);
+    else
+        agent_flush(c);
 }
 
 static void on_tick(void *arg)
 {
     struct agents *a = arg;
+    uint64_t epoch = scheds_leader(a->g->scheds);
     uint64_t now_ms = clock_boot_ms();
     struct agent *next;
 
@@ -423,7 +443,7 @@ static void on_tick(void *arg)
         report_alive(a);
     for (struct agent *c = TAILQ_FIRST(&a->list); c; c = next) {
         next = TAILQ_NEXT(c, entry);
-        agent_check(c, now_ms);
+        agent_check(c, now_ms, epoch);
     }
     timer_in(a->tick, TICK_MS);
 }

@@ -11,7 +11,10 @@
 #include "lib/loop.h"
 #include "lib/table.h"
 
-enum { PAUSE_MS = 20 };   /* between two readings */
+enum {
+    PAUSE_MS = 20,           /* between two readings */
+    TASKS_PER_MS = 8,        /* and longer when there is much to read */
+};
 
 struct track {
     struct tracks *all;
@@ -138,14 +141,15 @@ static void ask_all(struct tracks *ts)
 void tracks_refresh(struct tracks *ts)
 {
     uint64_t since_ms = clock_boot_ms() - ts->asked_ms;
+    uint64_t pause_ms = PAUSE_MS + ts->by_id.used / TASKS_PER_MS;
 
     ts->is_stale = true;
     if (ts->is_asking || timer_is_on(ts->timer))
         return;
-    if (since_ms >= PAUSE_MS)
+    if (since_ms >= pause_ms)
         ask_all(ts);
     else
-        timer_in(ts->timer, PAUSE_MS - since_ms);
+        timer_in(ts->timer, pause_ms - since_ms);
 }
 
 static void on_timer(void *arg)
