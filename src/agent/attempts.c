@@ -167,8 +167,37 @@ void attempt_settle(struct attempt *a)
 
 /* --- assignments ----------------------------------------------------------------------------------- */
 
-static const char *refusal(const struct attempts *t)
+struct former {
+    struct former *next;
+    char name[];
+};
+
+void attempts_begun_before(struct attempts *t, const char *name)
 {
+    struct former *f = mem_zalloc(sizeof(*f) + strlen(name) + 1);
+
+    memcpy(f->name, name, strlen(name));
+    f->next = t->former;
+    t->former = f;
+}
+
+/* Its acceptance may have been lost with a scheduler, but some of its output may be in the log already. */
+static bool is_begun_before(const struct attempts *t, const struct msg_task_assign *m)
+{
+    char task[UUID_TEXT_SIZE], name[UUID_TEXT_SIZE + 24];
+
+    uuid_format(&m->task_id, task);
+    snprintf(name, sizeof(name), "%s.%lld", task, (long long)m->attempt);
+    for (const struct former *f = t->former; f; f = f->next)
+        if (strcmp(f->name, name) == 0)
+            return true;
+    return false;
+}
+
+static const char *refusal(const struct attempts *t, const struct msg_task_assign *m)
+{
+    if (is_begun_before(t, m))
+        return "it was begun before the agent started again";
     if (t->is_draining)
         return "the agent is stopping";
     if (attempts_busy(t) >= t->agent->identity.slots)
@@ -189,7 +218,7 @@ void attempts_assign(struct attempts *t, const struct msg_task_assign *m)
         facts_tell(a, FACT_ACCEPT);
         return;
     }
-    why = a ? "it is being stopped" : refusal(t);
+    why = a ? "it is being stopped" : refusal(t, m);
     if (why) {
         facts_decline(t, m, why);
         return;
@@ -281,6 +310,12 @@ void attempts_free(struct attempts **t)
 
         (*t)->head = a->next;
         attempt_free(a);
+    }
+    while (*t && (*t)->former) {
+        struct former *f = (*t)->former;
+
+        (*t)->former = f->next;
+        mem_free(&f);
     }
     if (*t) {
         facts_fini(*t);

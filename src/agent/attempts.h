@@ -68,6 +68,7 @@ struct attempts {
     struct timer *repeat;         /* looks for facts and logs that nobody acknowledged; off when nothing is held */
     struct hook *hook;            /* forgets those that are gone */
     struct declined *declined;
+    struct former *former;        /* what a former process of this agent had begun */
     bool is_draining;
 };
 
@@ -78,6 +79,7 @@ void attempts_free(struct attempts **t);
 struct attempt *attempts_find(const struct attempts *t, const struct uuid *task, int64_t number);
 struct msg_held_list attempts_inventory(const struct attempts *t, struct arena *a);
 bool attempts_is_used(const struct attempts *t, const char *name);  /* its folders are not to be deleted */
+void attempts_begun_before(struct attempts *t, const char *name);   /* TASK.N: never to be run again under that number */
 void attempts_assign(struct attempts *t, const struct msg_task_assign *m);
 void attempts_stop(struct attempts *t, const struct msg_task_stop *m);
 void attempts_drain(struct attempts *t);                  /* gives everything back */

@@ -75,8 +75,9 @@ static bool is_never_used(void *arg, const char *name)
     return false;
 }
 
-/* An agent that ended without asking left attempts behind: their spools say which. Nothing of them is used again. */
-static void workspaces_remove(struct agent *a, const char *spool)
+/* An agent that ended without asking left attempts behind: their spools say which. Nothing of them is used again, nor
+ * is their number. */
+static void former_forget(struct agent *a, const char *spool)
 {
     DIR *d = opendir(spool);
     struct dirent *entry;
@@ -84,8 +85,10 @@ static void workspaces_remove(struct agent *a, const char *spool)
     while (d && (entry = readdir(d))) {
         char *work = mem_printf("%s/work/%s", a->identity.dir, entry->d_name);
 
-        if (entry->d_name[0] != '.')
+        if (entry->d_name[0] != '.') {
+            attempts_begun_before(a->attempts, entry->d_name);
             trash_put(a->trash, work);
+        }
         mem_free(&work);
     }
     if (d)
@@ -97,7 +100,7 @@ static void leftovers_remove(struct agent *a)
     char *spool = mem_printf("%s/spool", a->identity.dir), *tmp = mem_printf("%s/tmp", a->identity.dir);
     char *work = mem_printf("%s/work", a->identity.dir);
 
-    workspaces_remove(a, spool);
+    former_forget(a, spool);
     keep_newest(spool, 0, a->trash, is_never_used, NULL);
     keep_newest(tmp, 0, a->trash, is_never_used, NULL);
     keep_newest(work, (size_t)a->settings->keep_workspaces, a->trash, is_never_used, NULL);

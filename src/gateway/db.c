@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "gateway/db_array.h"
 #include "gateway/gateway.h"
 #include "gateway/log_state.h"
 #include "gateway/track.h"
@@ -142,7 +141,7 @@ static struct msg_strs strs_of(struct call *c, const struct pg_result *r, int ro
 {
     struct msg_strs strs;
 
-    db_array_parse(pg_text(r, row, col), &c->arena, &strs);
+    (void)pg_array_read(pg_text(r, row, col), &c->arena, &strs.v, &strs.n); /* the server wrote it */
     return strs;
 }
 

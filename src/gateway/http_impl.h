@@ -1,4 +1,4 @@
-/* http_impl.h - what http.c, http_stream.c and http_upgrade.c share: the requests as libmicrohttpd sees them. */
+/* http_impl.h - what the http*.c files share: the requests as libmicrohttpd sees them. */
 #ifndef ORION_GATEWAY_HTTP_IMPL_H
 #define ORION_GATEWAY_HTTP_IMPL_H
 
@@ -17,7 +17,6 @@ struct http_request {
     struct MHD_Connection *conn;
     TAILQ_ENTRY(http_request) all;
     TAILQ_ENTRY(http_request) ready;
-    bool has_begun;                      /* the headers were looked at */
     bool is_served;                      /* the handler was called */
     bool is_suspended;                   /* MHD leaves it alone until it is resumed */
     bool is_ready;                       /* in the list of those to resume */
@@ -25,8 +24,8 @@ struct http_request {
     struct MHD_Response *response;       /* the answer, until it is handed to MHD */
     unsigned status;                     /* 0: not answered */
     struct ticket *ticket;
-    uint64_t since_ms;
-    uint64_t since_ns;                   /* for the access log */
+    uint64_t since_ms, since_ns;
+    uint64_t heard_ms;                   /* the last piece of the body came */
     uint64_t sent;                       /* bytes of a stream */
     /* streams */
     const struct stream_hooks *hooks;
@@ -54,7 +53,6 @@ struct http {
     bool needs_run;
     bool is_draining;
     bool is_closing;
-    size_t n_requests;
     struct http_requests_list all;
     struct http_requests_list ready;
     uint64_t walk_began_ns;              /* 0: no walk is being timed */
@@ -62,11 +60,20 @@ struct http {
     uint64_t walk_end_ns;
 };
 
-/* http.c */
+/* http_request.c: what the daemon calls */
+void http_on_connection(void *cls, struct MHD_Connection *conn, void **socket_context,
+                        enum MHD_ConnectionNotificationCode what);
+void *http_on_uri(void *cls, const char *uri, struct MHD_Connection *conn);
+enum MHD_Result http_on_request(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
+                                const char *version, const char *data, size_t *len, void **con_cls);
+void http_on_completed(void *cls, struct MHD_Connection *conn, void **con_cls, enum MHD_RequestTerminationCode why);
+size_t http_keep_escapes(void *cls, struct MHD_Connection *conn, char *text);
 void http_respond(struct http_request *q, unsigned status, struct MHD_Response *response); /* consumes the response */
+void http_forget_input(struct http_request *q);   /* a long answer has begun: what was asked is not needed any more */
+
+/* http.c */
 void http_suspend(struct http_request *q);
 void http_make_ready(struct http_request *q);     /* resume it with the others, soon */
-void http_forget_input(struct http_request *q);   /* a long answer has begun: what was asked is not needed any more */
 void http_walk_done(struct http *h);              /* MHD called back: the walk over its parked connections is over */
 
 /* http_stream.c */

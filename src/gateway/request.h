@@ -1,4 +1,4 @@
-/* request.h - one HTTP request, from its headers to the end of its answer. What lies below is gateway/http.c's. */
+/* request.h - one HTTP request, from its headers to the end of its answer. What lies below is http_impl.h's. */
 #ifndef ORION_GATEWAY_REQUEST_H
 #define ORION_GATEWAY_REQUEST_H
 
@@ -23,7 +23,7 @@ struct request {
     void *ctx;                 /* the handler's own, in the arena */
 };
 
-/* --- answering (http.c) ---------------------------------------------------------------------------------------- */
+/* --- answering (http_request.c) -------------------------------------------------------------------------------- */
 
 const char *request_header(const struct request *r, const char *name);   /* NULL: not there */
 void request_add_header(struct request *r, const char *name, const char *value); /* of the answer; before it */

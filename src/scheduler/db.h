@@ -49,7 +49,4 @@ void db_write(struct pg *pg, const struct effects *fx, const struct db_batch *b)
 typedef void db_loaded_fn(void *arg, struct core *core, const struct err *why);
 void db_load(struct pg *pg, const struct core_config *config, int64_t epoch, db_loaded_fn *fn, void *arg);
 
-/* '{a,"b c",NULL}' as texts in the arena; NULL elements become "". */
-struct msg_strs array_read(const char *literal, struct arena *a);
-
 #endif

@@ -32,6 +32,14 @@ static const char *read_text(struct load *l, const struct pg_result *r, int row,
     return arena_strdup(&l->arena, pg_text(r, row, col));
 }
 
+static struct msg_strs read_strs(struct load *l, const struct pg_result *r, int row, int col)
+{
+    struct msg_strs strs;
+
+    (void)pg_array_read(pg_text(r, row, col), &l->arena, &strs.v, &strs.n);   /* the server wrote it */
+    return strs;
+}
+
 static void load_agents(void *arg, const struct pg_result *r)
 {
     struct load *l = arg;
@@ -47,7 +55,7 @@ static void load_agents(void *arg, const struct pg_result *r)
             .instance = read_id(r, i, 1),
             .name = read_text(l, r, i, 2),
             .version = read_text(l, r, i, 3),
-            .labels = array_read(pg_text(r, i, 4), &l->arena),
+            .labels = read_strs(l, r, i, 4),
             .slots = pg_int(r, i, 5),
             .session = pg_int(r, i, 6),
             .is_up = pg_bool(r, i, 7),
@@ -79,8 +87,8 @@ static void load_keys(void *arg, const struct pg_result *r)
 
 static struct msg_pairs read_pairs(struct load *l, const struct pg_result *r, int row, int col)
 {
-    struct msg_strs keys = array_read(pg_text(r, row, col), &l->arena);
-    struct msg_strs values = array_read(pg_text(r, row, col + 1), &l->arena);
+    struct msg_strs keys = read_strs(l, r, row, col);
+    struct msg_strs values = read_strs(l, r, row, col + 1);
     struct msg_pair *pairs = arena_alloc(&l->arena, (keys.n + 1) * sizeof *pairs);
 
     for (size_t i = 0; i < keys.n && i < values.n; i++)
@@ -94,11 +102,11 @@ static const struct spec *read_spec(struct load *l, const struct pg_result *r, i
         .project = read_text(l, r, i, 1),
         .repo = read_text(l, r, i, 2),
         .target = read_text(l, r, i, 3),
-        .args = array_read(pg_text(r, i, 4), &l->arena),
+        .args = read_strs(l, r, i, 4),
         .ref = read_text(l, r, i, 5),
         .mr = read_text(l, r, i, 6),
         .driver = read_text(l, r, i, 7),
-        .labels = array_read(pg_text(r, i, 8), &l->arena),
+        .labels = read_strs(l, r, i, 8),
         .env = read_pairs(l, r, i, 9),
         .separate_streams = pg_bool(r, i, 11),
     };

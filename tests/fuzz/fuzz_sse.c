@@ -1,9 +1,9 @@
 /* fuzz_sse.c - log bytes to events: whatever a build writes, events end where they should and hold valid text. */
-/* fuzz-links: src/gateway/sse.c src/gateway/utf8.c src/gateway/db_array.c src/lib/mem.c src/lib/err.c */
+/* fuzz-links: src/gateway/sse.c src/gateway/utf8.c src/lib/pg_array.c src/lib/buf.c src/lib/mem.c src/lib/err.c */
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/db_array.h"
+#include "lib/pg.h"
 #include "gateway/sse.h"
 #include "gateway/utf8.h"
 #include "tests/fuzz/count.h"
@@ -46,14 +46,15 @@ static void show(const uint8_t *data, size_t len, size_t room)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena a = { 0 };
-    struct msg_strs strs;
+    const char *const *texts;
+    size_t n;
     struct sse_event event;
 
     if (size == 0)
         return 0;
     enum sse_rest rest = data[0] % 3;
     size_t room = SSE_STEP_MAX + data[0];
-    branches[3].count += db_array_parse(arena_strndup(&a, (const char *)data, size), &a, &strs) == 0 && strs.n > 0;
+    branches[3].count += pg_array_read(arena_strndup(&a, (const char *)data, size), &a, &texts, &n) == 0 && n > 0;
     arena_fini(&a);
     data++;
     size--;

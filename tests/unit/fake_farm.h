@@ -26,7 +26,7 @@ struct farm_task {
     struct hash log_head;
     /* the sink: what it has, in order */
     struct hash head;
-    uint64_t seq, offset, chunks_seen;
+    uint64_t seq, offset;
     struct buf log;
 };
 
@@ -51,7 +51,8 @@ struct farm {
     char held[FARM_TASKS][16];
 
     bool acks_facts;                 /* says task.ack */
-    unsigned drop_every;             /* of the chunks, 0: none */
+    unsigned drop_every;             /* one chunk in so many, 0: none */
+    unsigned seed;
     bool is_sink_silent;
     bool (*until)(struct farm *f);
     struct arena arena;

@@ -350,6 +350,9 @@ static void test_death(void **state)
     assert_int_not_equal(kill(pid, 0), 0);
     assert_int_equal(f->n_held, 0);
     assert_string_equal(farm_shell(f, "ls agent/spool agent/work | grep -c 1$ || true"), "0");
+    farm_assign_again(f, &f->tasks[0], f->session); /* a scheduler that lost the acceptance with itself */
+    farm_wait(f, is_declined);
+    assert_string_equal(f->tasks[0].reason, "it was begun before the agent started again");
     farm_assign(f, "lib", (struct msg_task_assign){ 0 });
     buf_fini(&f->tasks[0].log);
     f->tasks[0] = f->tasks[1]; /* the first one is the scheduler's to run again */

@@ -1,4 +1,4 @@
-/* test_db_array.c - the text form of arrays, as PostgreSQL writes it. */
+/* test_pg_array.c - PostgreSQL's array literals, read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,17 +7,18 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "gateway/db_array.h"
+#include "lib/pg.h"
 
 static void assert_array(const char *literal, size_t n, const char *const *expected)
 {
     struct arena a = { 0 };
-    struct msg_strs strs;
+    const char *const *v;
+    size_t got;
 
-    assert_int_equal(db_array_parse(literal, &a, &strs), 0);
-    assert_int_equal(strs.n, n);
+    assert_int_equal(pg_array_read(literal, &a, &v, &got), 0);
+    assert_int_equal(got, n);
     for (size_t i = 0; i < n; i++)
-        assert_string_equal(strs.v[i], expected[i]);
+        assert_string_equal(v[i], expected[i]);
     arena_fini(&a);
 }
 
@@ -35,12 +36,13 @@ static void test_not_arrays(void **state)
 {
     static const char *const bad[] = { "", "a", "{", "{a", "{a,", "{a,}", "{\"a", "{\"a\"b}", "{a}b", "{a\\" };
     struct arena a = { 0 };
-    struct msg_strs strs;
+    const char *const *v;
+    size_t got;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        assert_int_equal(db_array_parse(bad[i], &a, &strs), -1);
-    assert_int_equal(db_array_parse(NULL, &a, &strs), -1);
+        assert_int_equal(pg_array_read(bad[i], &a, &v, &got), -1);
+    assert_int_equal(pg_array_read(NULL, &a, &v, &got), -1);
     arena_fini(&a);
 }
 
