@@ -9,8 +9,8 @@ set -eu
 build="gcc clang make autoconf automake pkg-config git curl ca-certificates
   libzmq3-dev libmicrohttpd-dev libpq-dev libjson-c-dev libsystemd-dev libwslay-dev
   libcurl4-openssl-dev libsodium-dev libisal-dev libssl-dev libyaml-dev libcmocka-dev"
-run="postgresql-15 git ninja-build cmake make gcc"
-test="libclang-rt-14-dev llvm-14 postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl perl python3 dpkg-dev
+run="postgresql-15 git ninja-build cmake make gcc dpkg-dev"
+test="libclang-rt-14-dev llvm-14 postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl perl python3
   shellcheck mandoc codespell universal-ctags tmux iproute2 procps meson nftables jq lsof"
 
 as_root() {

@@ -40,14 +40,17 @@ for ((i = 1; i < $#; i++)); do
 done
 # Something real to build: lua, from Debian's sources.
 demo=()
-if scripts/sources.sh "$lab/demo" lua5.4; then demo=(--repo "lua=$lab/demo/lua5.4.git"); fi
+first="run lua linux"
+if scripts/sources.sh "$lab/demo" lua5.4; then demo=(--repo "lua=$lab/demo/lua5.4.git")
+else first="run /path/to/a/repository.git    (a local git repository; Debian's sources could not be fetched)"
+fi
 "$orion" lab up --detach "${demo[@]}" "$@"
 dir=
 [ "$lab" = /var/lib/orion-lab ] || [ -z "${*:-}" ] || dir="export ORION_URL=$(cat "$lab/url")"
 cat <<TXT
 
 Try a first build:
-    ${dir:+$dir; }$orion run lua linux
+    ${dir:+$dir; }$orion $first
 Stop the farm:
     $orion lab down --dir $lab
 TXT

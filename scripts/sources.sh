@@ -9,6 +9,9 @@ set -euo pipefail
 dir=$(mkdir -p "$1" && cd "$1" && pwd)
 shift
 cache=$dir/cache
+for tool in apt-get dpkg-source git; do
+    command -v $tool >/dev/null || { echo "sources.sh: $tool is missing (apt-get install dpkg-dev git)" >&2; exit 1; }
+done
 
 missing=()
 for p in "$@"; do [ -d "$dir/$p.git" ] || missing+=("$p"); done
@@ -32,7 +35,7 @@ apt-get "${options[@]}" update
 
 for p in "${missing[@]}"; do
     rm -rf "${cache:?}/$p" "$dir/$p.git.new"
-    dpkg-source --no-check --skip-patches -x "$cache/dsc/${p}"_*.dsc "$cache/$p" >/dev/null 2>&1
+    dpkg-source --no-check --skip-patches -x "$cache/dsc/${p}"_*.dsc "$cache/$p" >"$cache/$p.log" 2>&1 || { cat "$cache/$p.log" >&2; exit 1; }
     rm -rf "$cache/$p/debian"
     # Debian's zlib leaves the Windows resources out; its CMakeLists.txt names one all the same
     [ "$p" != zlib ] || { mkdir -p "$cache/zlib/win32" && touch "$cache/zlib/win32/zlib1.rc"; }
