@@ -16,6 +16,7 @@ as_owner() {
     fi
 }
 build() {
+    [ ! -f config.status ] || { echo "this tree is configured in place; run make distclean first"; exit 1; }
     [ -x configure ] && [ configure -nt configure.ac ] || autoreconf -fi
     mkdir -p build/dev
     [ -f build/dev/config.status ] || (cd build/dev && ../../configure --quiet CFLAGS='-O2 -g')

@@ -3,9 +3,8 @@
 #
 #   scripts/test.sh [TEST...]       default: all of them
 #
-# Builds out of the tree: build/asan (gcc, sanitizers, warnings are errors; what the tests run), build/clang (clang,
-# warnings are errors) and build/tsan (the log sink, which has threads). What the agents in the tests build is fetched
-# once into build/sources.
+# Builds out of the tree: build/asan (gcc, sanitizers, warnings are errors; what the tests run) and build/clang (clang,
+# warnings are errors). What the agents in the tests build is fetched once into build/sources.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
@@ -26,15 +25,20 @@ quietly() { # a command whose output matters only when it fails
 }
 # build DIR MAKE-TARGETS -- CONFIGURE-OPTIONS
 build() {
-    local dir=build/$1 targets=()
+    local dir=build/$1 target targets=()
     shift
     while [ "$1" != -- ]; do targets+=("$1"); shift; done
     shift
     mkdir -p "$dir"
     [ -f "$dir/config.status" ] || (cd "$dir" && quietly ../../configure --quiet "$@")
-    quietly make -C "$dir" -s -j"$jobs" "${targets[@]}"
+    # one after the other: `all` is a make of its own, two at once would write the same objects
+    for target in "${targets[@]}"; do quietly make -C "$dir" -s -j"$jobs" "$target"; done
 }
 
+if [ -f config.status ]; then
+    echo "test.sh: this tree is configured in place; run make distclean first" >&2
+    exit 1
+fi
 step dependencies
 scripts/deps.sh
 step build
