@@ -247,11 +247,16 @@ static void done_init(struct workspace_op *op, const struct helper_end *end)
         op_go(op, STEP_FETCH);
 }
 
+/* A pack appears when it is whole. Unpacked, a commit would be there before its trees, for whoever probes meanwhile and
+ * for ever when the fetch is killed. */
+#define WHOLE_PACKS "-c", "fetch.unpackLimit=1"
+
 static size_t argv_fetch(struct workspace_op *op, const char **words)
 {
-    return words_fill(words, (const char *[]){ "git", "--git-dir", op->mirror, "fetch", "--quiet", "--prune", "--force",
-                                               "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
-                                               "--end-of-options", op->order.url, "+refs/*:refs/*", NULL });
+    return words_fill(words, (const char *[]){ "git", WHOLE_PACKS, "--git-dir", op->mirror, "fetch", "--quiet",
+                                               "--prune", "--force", "--no-tags", "--no-write-fetch-head",
+                                               "--no-recurse-submodules", "--end-of-options", op->order.url,
+                                               "+refs/*:refs/*", NULL });
 }
 
 static void done_fetch(struct workspace_op *op, const struct helper_end *end)
@@ -263,9 +268,9 @@ static void done_fetch(struct workspace_op *op, const struct helper_end *end)
 
 static size_t argv_fetch_id(struct workspace_op *op, const char **words)
 {
-    return words_fill(words, (const char *[]){ "git", "--git-dir", op->mirror, "fetch", "--quiet", "--no-tags",
-                                               "--no-write-fetch-head", "--no-recurse-submodules", "--end-of-options",
-                                               op->order.url, op->object, NULL });
+    return words_fill(words, (const char *[]){ "git", WHOLE_PACKS, "--git-dir", op->mirror, "fetch", "--quiet",
+                                               "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
+                                               "--end-of-options", op->order.url, op->object, NULL });
 }
 
 /* Remotes say no to ids they do not know, and some to all ids: either way the commit is not to be had. */
