@@ -71,7 +71,7 @@ wait_for 15 log_complete "$id"; ok $? "and is complete"
 
 ended shim --separate-streams
 ws=$(jq -r '.attempts[-1].workspace' <<<"$task")
-python3 - "$LAB"/sink-1 "$id" "$ws" <<'PY'
+cat >"$T/streams.py" <<'PY'
 import glob, struct, sys
 sink, task, ws = sys.argv[1:]
 chunks, = glob.glob(f"{sink}/log/**/{task}/1.chunks", recursive=True)
@@ -87,7 +87,8 @@ notes = len(out) - len(open(f"{ws}/out.copy", "rb").read())
 ok = out[notes:] == open(f"{ws}/out.copy", "rb").read() and streams[2] == open(f"{ws}/err.copy", "rb").read()
 sys.exit(0 if ok and notes > 0 else 1)
 PY
-ok $? "with separate_streams each stream equals its copy"
+wait_for 15 log_complete "$id"   # and the files follow the journal
+wait_for 15 python3 "$T/streams.py" "$LAB/sink-1" "$id" "$ws"; ok $? "with separate_streams each stream equals its copy"
 
 "$ORION" lab down --dir "$LAB" >/dev/null
 # A machine without cmake: a PATH of links to everything else.
