@@ -24,9 +24,11 @@ enum { LOCK_WAIT_MS = 15000, LOCK_LOOK_MS = 25, NAME_MAX_LEN = 128 };
 
 static const char *const folders[] = { "mirror", "work", "spool", "home", "tmp", "trash" };
 
-/* Builds of other users' repositories are what an agent is for; clean-ups belong to the fetch that caused them. */
+/* Builds of other users' repositories are what an agent is for; clean-ups belong to the fetch that caused them. Without
+ * a name of its own git asks DNS for this host's, and every workspace waits for that. */
 static const char git_config[] = "# Written by orion-agent at every start: changes here are lost.\n"
                                  "[safe]\n\tdirectory = *\n"
+                                 "[user]\n\tname = orion\n\temail = orion@localhost\n"
                                  "[gc]\n\tautoDetach = false\n"
                                  "[maintenance]\n\tautoDetach = false\n"
                                  "[core]\n\thooksPath = /dev/null\n"

@@ -159,6 +159,8 @@ static void test_build(void **state)
     assert_non_null(strstr(t->log.data, arena_printf(&f->arena, " env\nenv own 1 true %s/agent/home\n", f->dir)));
     assert_int_equal(access(t->workspace, F_OK), 0);
     assert_nothing_held(f);
+    /* without a name git once asked DNS for the host's, 5 s for each workspace where nobody answered */
+    assert_string_equal(farm_shell(f, "git config -f agent/gitconfig user.email"), "orion@localhost");
 }
 
 static void test_failures(void **state)
