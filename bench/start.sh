@@ -4,9 +4,9 @@
 #   bench/start.sh [RUNS [TASKS]]       ORION_BUILD: a build without sanitizers (default: build/dev)
 #
 # Per task: `start` is the agent's acceptance as committed minus the submission's arrival, `queued` the part before its
-# attempt was assigned, both from SQL in milliseconds. Submissions come from 8 clients, one after the other each, so most
-# tasks wait for a slot; the first 16 (`idle`) do not. Prints median, min and max over the runs; raw rows go to
-# bench/results/start.tsv.
+# attempt was assigned, both from SQL in milliseconds. Submissions come from 8 clients, one after the other each; `idle`
+# marks the first 16, for which a slot is free whatever the speed. Prints median, min and max over the runs; raw rows go
+# to bench/results/start.tsv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${1:-5}
