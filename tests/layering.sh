@@ -38,7 +38,7 @@ grep -rnwE 'fork|vfork|posix_spawnp?' src --include=*.c | grep -E '\b(v?fork|pos
 grep -rnE '\b(epoll_create1?|epoll_wait|epoll_pwait|zmq_poll|select) ?\(' src --include=*.c | grep -v '^src/lib/loop\.c:' | none "waiting for descriptors only in lib/loop.c"
 grep -rnE '\bpoll ?\(' src --include=*.c | grep -vE '^src/(lib/(loop|fetch|pg_admin)|cli/[a-z_]*)\.c:' | none "poll only in lib and the blocking CLI"
 grep -rnE '"(SELECT|INSERT|UPDATE|DELETE|WITH) ' src --include=*.c | grep -vE '^src/[a-z]+/db[a-z_]*\.c:|^src/lib/pg|^src/cli/lab_pg\.c:' | none "SQL only in db*.c"
-grep -nE '#include "(lib/(loop|bus|pg|service|ws|fetch)\.h)"' src/scheduler/{core,queue,match,agents,attempts,submit,load,facts,dump}*.c src/proto/*.c src/gateway/sse.c src/agent/drivers.c 2>/dev/null |
+grep -nE '#include "(lib/(loop|bus|pg|service|ws|fetch)\.h)"' src/scheduler/{core,queue,match,agents,attempts,submit,load,facts,dump}*.c src/proto/*.c src/gateway/{sse,query,route,submission}.c src/lib/text.c src/agent/drivers.c 2>/dev/null |
     none "pure files do no I/O"
 grep -rnE '\bexit ?\(' src --include=*.c | grep -vE '^src/(lib/(service[a-z_]*|mem)\.c|([a-z]+/)+main\.c|proto/protodoc\.c):' | none "exit only in lib/service*.c and main.c"
 grep -rnwE 'TODO|FIXME|XXX' src | none "no TODO in src"

@@ -4,11 +4,12 @@
  *   identity.c    who this agent is; its folder and lock     attempts.c    what it holds, from assignment to the end
  *   repos.c       which repositories may be built            prepare.c     assignment -> workspace -> runner's order
  *   workspace.c   mirror, fetch, checkout                    finish.c      runner's end -> result
- *   drivers.c     build tools and their command lines        facts.c       told until acknowledged
- *   buildenv.c    the environment of builds                  logship.c     spool -> log sink
- *   run.c         a runner as the agent sees it              keep.c        which old workspaces stay
- *   helper.c      git and rm, asynchronous                   trash.c       folders removed in the background
- *   stray.c       what a dead runner left behind             life.c        start, wiring, drain */
+ *   drivers.c     build tools and their command lines        stop.c        ended before their time
+ *   buildenv.c    the environment of builds                  facts.c       told until acknowledged
+ *   run.c         a runner as the agent sees it              logship.c     spool -> log sink
+ *   helper.c      git and rm, asynchronous                   keep.c        which old workspaces stay
+ *   stray.c       what a dead runner left behind             trash.c       folders removed in the background
+ *   duration.c    lengths of time in words                   life.c        start, wiring, drain */
 #ifndef ORION_AGENT_AGENT_H
 #define ORION_AGENT_AGENT_H
 
@@ -43,9 +44,11 @@ struct identity {
     char *name;
     char *runner;            /* program */
     unsigned cores, slots;
+    int64_t hellos, hellos_kept;   /* the last hello's count; all up to this one are used up on disk */
 };
 int identity_open(struct identity *i, const struct agent_settings *s, struct err *e);
 void identity_close(struct identity *i);
+int64_t identity_hello(struct identity *i);   /* the next hello's count */
 
 /* --- buildenv.c: pure ------------------------------------------------------------------------------ */
 

@@ -1,7 +1,8 @@
 /* attempts.c - the table of attempts held, and the life of each: assigned -> preparing -> running -> finished -> gone.
  *
- * An assignment counts only in the session it names; the inventory tells the scheduler what is here. An attempt is
- * forgotten when its result and its log are acknowledged, or when the scheduler wants no more of it. */
+ * An assignment counts only in the session it names, and is answered before anything is done about it; the inventory
+ * tells the scheduler what is here. An attempt is forgotten when its result and its log are acknowledged, or when the
+ * scheduler wants no more of it. */
 #include "agent/attempts.h"
 
 #include <assert.h>
@@ -9,14 +10,15 @@
 #include <string.h>
 
 #include "agent/trash.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
-enum { LOOK_MS = 250 };
+enum { LOOK_MS = 250, DROP_MS = 10000 };
 
 /* Which state may follow which. */
 static const unsigned may_follow[] = {
-    [HOLD_PREPARING] = 1u << HOLD_RUNNING | 1u << HOLD_FINISHED | 1u << HOLD_GONE,
+    [HOLD_PREPARING] = 1u << HOLD_RUNNING | 1u << HOLD_FINISHED | 1u << HOLD_DROPPED | 1u << HOLD_GONE,
     [HOLD_RUNNING] = 1u << HOLD_FINISHED | 1u << HOLD_DROPPED,
     [HOLD_FINISHED] = 1u << HOLD_GONE,
     [HOLD_DROPPED] = 1u << HOLD_GONE,
@@ -40,18 +42,18 @@ struct attempt *attempts_find(const struct attempts *t, const struct uuid *task,
     return NULL;
 }
 
-bool attempts_is_used(const struct attempts *t, const char *name)
-{
-    for (const struct attempt *a = t->head; a; a = a->next) {
-        if (a->hold < HOLD_FINISHED && strcmp(a->name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool is_busy(const struct attempt *a)
 {
     return a->hold == HOLD_PREPARING || a->hold == HOLD_RUNNING || a->hold == HOLD_DROPPED;
+}
+
+bool attempts_is_used(const struct attempts *t, const char *name)
+{
+    for (const struct attempt *a = t->head; a; a = a->next) {
+        if (is_busy(a) && strcmp(a->name, name) == 0)
+            return true;
+    }
+    return false;
 }
 
 unsigned attempts_busy(const struct attempts *t)
@@ -133,6 +135,7 @@ static struct attempt *attempt_new(struct attempts *t, const struct msg_task_ass
     char task[UUID_TEXT_SIZE];
 
     a->all = t;
+    a->is_waiting = true;
     a->next = t->head;
     t->head = a;
     order_copy(a, m);
@@ -151,6 +154,7 @@ static void attempt_free(struct attempt *a)
     struct trash *trash = a->all->agent->trash;
 
     prepare_cancel(a);
+    timer_free(&a->limit);
     run_free(&a->run);
     ship_fini(a);
     trash_put(trash, a->spool);
@@ -194,13 +198,34 @@ static bool is_begun_before(const struct attempts *t, const struct msg_task_assi
     return false;
 }
 
+/* The farm counts those that it wants: an attempt that it dropped is none of its business, while its processes end. */
+static unsigned attempts_wanted(const struct attempts *t)
+{
+    unsigned n = 0;
+
+    for (const struct attempt *a = t->head; a; a = a->next)
+        n += a->hold == HOLD_PREPARING || a->hold == HOLD_RUNNING;
+    return n;
+}
+
+/* Is there a slot for one that waits? Processes that do not even end when they are killed do not block it for ever. */
+static bool has_room(const struct attempts *t)
+{
+    const uint64_t now = clock_boot_ms();
+    unsigned n = 0;
+
+    for (const struct attempt *a = t->head; a; a = a->next)
+        n += is_busy(a) && !a->is_waiting && !(a->hold == HOLD_DROPPED && now - a->dropped_ms >= DROP_MS);
+    return n < t->agent->identity.slots;
+}
+
 static const char *refusal(const struct attempts *t, const struct msg_task_assign *m)
 {
     if (is_begun_before(t, m))
         return "it was begun before the agent started again";
     if (t->is_draining)
         return "the agent is stopping";
-    if (attempts_busy(t) >= t->agent->identity.slots)
+    if (attempts_wanted(t) >= t->agent->identity.slots)
         return "no slot is free";
     return NULL;
 }
@@ -210,7 +235,7 @@ void attempts_assign(struct attempts *t, const struct msg_task_assign *m)
     struct attempt *a = attempts_find(t, &m->task_id, m->attempt);
     const char *why;
 
-    if (m->session != session_number(t->agent->session)) {
+    if (!session_is_current(t->agent->session, m->session)) {
         log_warn("an assignment of another session", log_int("session", m->session));
         return;
     }
@@ -218,6 +243,7 @@ void attempts_assign(struct attempts *t, const struct msg_task_assign *m)
         facts_tell(a, FACT_ACCEPT);
         return;
     }
+    timer_in(t->repeat, LOOK_MS);
     why = a ? "it is being stopped" : refusal(t, m);
     if (why) {
         facts_decline(t, m, why);
@@ -225,40 +251,8 @@ void attempts_assign(struct attempts *t, const struct msg_task_assign *m)
     }
     a = attempt_new(t, m);
     log_info("assigned", log_str("attempt", a->name), log_str("repo", m->repo));
-    timer_in(t->repeat, LOOK_MS);
     facts_tell(a, FACT_ACCEPT);
-    prepare_start(a);
-}
-
-void attempts_stop(struct attempts *t, const struct msg_task_stop *m)
-{
-    struct attempt *a = attempts_find(t, &m->task_id, m->attempt);
-
-    if (!a || a->hold == HOLD_DROPPED)
-        return;
-    log_info("told to stop", log_str("attempt", a->name), log_str("reason", m->reason));
-    memset(&a->facts, 0, sizeof(a->facts));
-    if (a->hold == HOLD_RUNNING) {
-        attempt_hold(a, HOLD_DROPPED);
-        ship_drop(a);
-        run_stop(a->run, m->reason);
-    } else {
-        prepare_cancel(a);
-        attempt_hold(a, HOLD_GONE);
-    }
-}
-
-void attempts_drain(struct attempts *t)
-{
-    t->is_draining = true;
-    for (struct attempt *a = t->head; a; a = a->next) {
-        if (a->hold == HOLD_PREPARING) {
-            prepare_cancel(a);
-            finish_give_back(a);
-        } else if (a->hold == HOLD_RUNNING) {
-            run_stop(a->run, "agent stopped");
-        }
-    }
+    stop_limit(a);
 }
 
 /* --- life ------------------------------------------------------------------------------------------ */
@@ -275,11 +269,9 @@ static void tick_repeat(void *arg)
         timer_in(t->repeat, LOOK_MS);
 }
 
-/* Not where they end: somebody up the stack may still hold them. */
-static bool bury_gone(void *arg)
+/* Here, and not where they end: somebody up the stack may still hold them. */
+static void gone_bury(struct attempts *t)
 {
-    struct attempts *t = arg;
-
     for (struct attempt **at = &t->head; *at;) {
         struct attempt *a = *at;
 
@@ -290,7 +282,30 @@ static bool bury_gone(void *arg)
         *at = a->next;
         attempt_free(a);
     }
-    return false;
+}
+
+/* Here, and not where they come: the acceptance has been written by now, and no file was touched before. */
+static bool waiting_begin(struct attempts *t)
+{
+    bool has_begun = false;
+
+    for (struct attempt *a = t->head; a; a = a->next) {
+        if (a->hold != HOLD_PREPARING || !a->is_waiting || !has_room(t))
+            continue;
+        a->is_waiting = false;
+        has_begun = true;
+        prepare_start(a);
+    }
+    return has_begun;
+}
+
+/* The session wrote its frames before this: what is said here is not to wait for the next event. */
+static bool before_sleep(void *arg)
+{
+    struct attempts *t = arg;
+
+    gone_bury(t);
+    return waiting_begin(t);
 }
 
 struct attempts *attempts_new(struct agent *agent)
@@ -299,7 +314,7 @@ struct attempts *attempts_new(struct agent *agent)
 
     t->agent = agent;
     t->repeat = loop_timer(agent->loop, tick_repeat, t);
-    t->hook = loop_hook(agent->loop, bury_gone, t);
+    t->hook = loop_hook(agent->loop, before_sleep, t);
     return t;
 }
 

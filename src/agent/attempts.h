@@ -14,7 +14,7 @@
 
 /* How far an attempt is. What the scheduler knows of it is another matter: see `facts`. */
 enum hold {
-    HOLD_PREPARING,   /* assigned: workspace, driver */
+    HOLD_PREPARING,   /* accepted: waits for its turn; workspace, driver */
     HOLD_RUNNING,     /* its runner runs */
     HOLD_FINISHED,    /* nothing of it runs; its result or its log is not acknowledged */
     HOLD_DROPPED,     /* nobody wants it any more; its processes are being ended */
@@ -43,6 +43,11 @@ struct ship {
     bool is_broken;               /* a chunk is missing in the spool: there is nothing more to ship */
 };
 
+/* What the result of an attempt will be that is ended before its time. outcome NULL: it is not. */
+struct verdict {
+    const char *outcome, *cause, *message;
+};
+
 struct attempt {
     struct attempts *all;
     struct attempt *next;
@@ -51,12 +56,16 @@ struct attempt {
     struct msg_task_assign order;
     enum hold hold;
     const char *workspace, *spool, *tmp;   /* folders */
+    bool is_waiting;              /* its preparation has not begun */
     struct workspace_op *op;
     struct run *run;
+    struct timer *limit;          /* of its time, from the acceptance on */
+    struct verdict verdict;
+    uint64_t dropped_ms;
     const char *ref;              /* what is asked of the repository; NULL: its HEAD */
     const char *row_driver;       /* of the repository's row */
     const char *commit, *driver;  /* NULL until they are known */
-    bool has_failed_setup;        /* the result below is decided; the runner only writes the log of it */
+    bool is_decided;              /* the result below is, without a build; the runner only writes the log of it */
     struct msg_task_result result;
     struct facts facts;
     struct ship ship;
@@ -66,7 +75,7 @@ struct attempts {
     struct agent *agent;          /* borrowed: settings, loop, session and the other parts */
     struct attempt *head;
     struct timer *repeat;         /* looks for facts and logs that nobody acknowledged; off when nothing is held */
-    struct hook *hook;            /* forgets those that are gone */
+    struct hook *hook;            /* begins what was accepted, forgets those that are gone */
     struct declined *declined;
     struct former *former;        /* what a former process of this agent had begun */
     bool is_draining;
@@ -79,19 +88,24 @@ void attempts_free(struct attempts **t);
 struct attempt *attempts_find(const struct attempts *t, const struct uuid *task, int64_t number);
 struct msg_held_list attempts_inventory(const struct attempts *t, struct arena *a);
 bool attempts_is_used(const struct attempts *t, const char *name);  /* its folders are not to be deleted */
-void attempts_begun_before(struct attempts *t, const char *name);   /* TASK.N: never to be run again under that number */
+void attempts_begun_before(struct attempts *t, const char *name);   /* TASK.N: not to be run again under that number */
 void attempts_assign(struct attempts *t, const struct msg_task_assign *m);
-void attempts_stop(struct attempts *t, const struct msg_task_stop *m);
-void attempts_drain(struct attempts *t);                  /* gives everything back */
 unsigned attempts_busy(const struct attempts *t);         /* that something runs of */
 bool attempts_are_told(const struct attempts *t);         /* nothing waits for an acknowledgement */
 
 void attempt_hold(struct attempt *a, enum hold hold);     /* the only way to another state */
 void attempt_settle(struct attempt *a);                   /* forgets it once everything about it is acknowledged */
 
+/* --- stop.c: ended before their time --------------------------------------------------------------- */
+
+int attempts_stop(struct attempts *t, const struct msg_task_stop *m, struct err *e);
+void attempts_drain(struct attempts *t);                  /* gives everything back */
+void stop_limit(struct attempt *a);                       /* once: its time runs from now on */
+
 /* --- prepare.c: from the assignment to the runner's order ------------------------------------------ */
 
 void prepare_start(struct attempt *a);
+void prepare_stop(struct attempt *a);      /* then the verdict is its result, when nothing of the preparation runs */
 void prepare_cancel(struct attempt *a);
 /* Ends the setup: the result is decided, and `output` (of git; may be NULL) goes to the log. */
 void prepare_fail(struct attempt *a, const char *cause, const char *message, const char *output);
@@ -101,7 +115,7 @@ void prepare_fail(struct attempt *a, const char *cause, const char *message, con
 extern const struct run_hooks finish_run_hooks;
 /* The result of an attempt that never had a runner. */
 void finish_without_run(struct attempt *a);
-void finish_give_back(struct attempt *a);
+void finish_set(struct attempt *a, const struct verdict *v);   /* the result will say this */
 
 /* --- facts.c: what the scheduler has to know ------------------------------------------------------- */
 

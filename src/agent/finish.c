@@ -19,11 +19,14 @@ static void outcome_set(struct attempt *a, const char *outcome, const char *caus
     a->result.message = message ? text_clean(message, 4000, &a->arena) : NULL;
 }
 
+void finish_set(struct attempt *a, const struct verdict *v)
+{
+    outcome_set(a, v->outcome, v->cause, v->message);
+}
+
 static void outcome_of_end(struct attempt *a, const struct msg_runner_ended *m)
 {
-    if (m->stopped) {
-        outcome_set(a, "lost", "agent", m->stopped);
-    } else if (m->error) {
+    if (m->error) {
         const bool is_spool = strncmp(m->error, SPOOL_ERROR, strlen(SPOOL_ERROR)) == 0;
 
         outcome_set(a, "failed", is_spool ? "infrastructure" : "setup", m->error);
@@ -37,6 +40,23 @@ static void outcome_of_end(struct attempt *a, const struct msg_runner_ended *m)
         a->result.has.exit_code = true;
         outcome_set(a, m->exit_code ? "failed" : "succeeded", "build", NULL);
     }
+}
+
+/* By itself, for its silence, by a verdict; or with its runner, which nobody asked to leave. */
+static void outcome_find(struct attempt *a, const struct msg_runner_ended *m, const char *why)
+{
+    if (a->is_decided)
+        return;
+    if (m && !m->stopped)
+        outcome_of_end(a, m);
+    else if (m && m->timed_out)
+        outcome_set(a, "timed_out", "policy", m->stopped);
+    else if (a->verdict.outcome)
+        finish_set(a, &a->verdict);
+    else if (m)
+        outcome_set(a, "lost", "agent", m->stopped);
+    else
+        outcome_set(a, "failed", "infrastructure", why);
 }
 
 /* --- the log's end --------------------------------------------------------------------------------- */
@@ -79,6 +99,7 @@ static void attempt_finish(struct attempt *a)
     char *work = mem_printf("%s/work", agent->identity.dir);
 
     attempt_hold(a, HOLD_FINISHED);
+    timer_off(a->limit);
     trash_put(agent->trash, a->tmp);
     utimensat(AT_FDCWD, a->workspace, NULL, AT_SYMLINK_NOFOLLOW); /* its age counts from now */
     keep_newest(work, (size_t)agent->settings->keep_workspaces, agent->trash, is_used, a->all);
@@ -108,10 +129,7 @@ static void on_ended(void *arg, const struct msg_runner_ended *m, const char *wh
         log_end_set(a, m);
     else
         log_end_find(a);
-    if (m && !a->has_failed_setup)
-        outcome_of_end(a, m);
-    else if (!m)
-        outcome_set(a, a->all->is_draining ? "lost" : "failed", a->all->is_draining ? "agent" : "infrastructure", why);
+    outcome_find(a, m, why);
     attempt_finish(a);
 }
 
@@ -123,10 +141,4 @@ void finish_without_run(struct attempt *a)
         ship_init(a);
     log_end_find(a);
     attempt_finish(a);
-}
-
-void finish_give_back(struct attempt *a)
-{
-    outcome_set(a, "lost", "agent", "agent stopped");
-    finish_without_run(a);
 }

@@ -32,6 +32,7 @@ struct helper {
     struct child *child;
     struct timer *timer;     /* the time limit; of a cancelled one: from TERM to KILL */
     struct capture out, err;
+    bool is_told;            /* to end */
 };
 
 struct helpers {
@@ -105,7 +106,8 @@ static void on_child(void *arg, pid_t pid, int wstatus)
 {
     struct helper *h = arg;
 
-    (void)pid;
+    if (h->is_told)
+        kill(-pid, SIGKILL); /* who is left of its group */
     h->pid = 0;
     capture_read(&h->out);
     capture_read(&h->err);
@@ -124,18 +126,24 @@ static void tick_not_started(void *arg)
     helper_finish(arg, false);
 }
 
-/* The limit is over: first politely, git removes its lock files then. */
-static void tick_limit(void *arg)
+/* First politely: git removes its lock files then. */
+static void helper_end(struct helper *h, const char *why)
 {
-    struct helper *h = arg;
-
+    if (h->is_told)
+        return;
+    h->is_told = true;
     buf_reset(&h->err.text);
-    buf_puts(&h->err.text, "it took too long");
+    buf_puts(&h->err.text, why);
     h->err.max = 0;
     kill(-h->pid, SIGTERM);
     timer_free(&h->timer);
     h->timer = loop_timer(h->all->loop, tick_kill, h);
     timer_in(h->timer, KILL_MS);
+}
+
+static void tick_limit(void *arg)
+{
+    helper_end(arg, "it took too long");
 }
 
 static void capture_open(struct helper *h, struct capture *c, size_t max, int *write_end)
@@ -191,6 +199,12 @@ struct helper *helper_start(struct helpers *hs, const struct helper_spec *spec, 
     return h;
 }
 
+void helper_stop(struct helper *h)
+{
+    if (h->pid)
+        helper_end(h, "it was stopped");
+}
+
 void helper_cancel(struct helper **h)
 {
     struct helper *gone = *h;
@@ -199,8 +213,7 @@ void helper_cancel(struct helper **h)
     if (!gone)
         return;
     gone->fn = NULL;
-    if (gone->pid)
-        tick_limit(gone);
+    helper_stop(gone);
 }
 
 struct helpers *helpers_new(struct loop *l, int keep_fd)

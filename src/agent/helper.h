@@ -28,6 +28,7 @@ void helpers_free(struct helpers **hs);   /* kills what runs */
 
 /* `fn` is always called, from the loop, and never from here; unless it is cancelled before. */
 struct helper *helper_start(struct helpers *hs, const struct helper_spec *spec, helper_fn *fn, void *arg);
-void helper_cancel(struct helper **h);    /* it is told to end; nobody hears of it */
+void helper_stop(struct helper *h);       /* it is told to end; `fn` comes when it has */
+void helper_cancel(struct helper **h);    /* the same, but nobody hears of it */
 
 #endif

@@ -1,5 +1,6 @@
 /* identity.c - who this agent is: its folder, which nobody else may use at the same time, its stable id, the host
- * instance that tells a restarted agent from a copy of its folder elsewhere, its name, its slots, its runner. */
+ * instance that tells a restarted agent from a copy of its folder elsewhere, its name, its slots, its runner, and how
+ * often it said hello. */
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -20,7 +21,8 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-enum { LOCK_WAIT_MS = 15000, LOCK_LOOK_MS = 25, NAME_MAX_LEN = 128 };
+enum { LOCK_WAIT_MS = 15000, LOCK_LOOK_MS = 25, NAME_MAX_LEN = 128, HELLOS_BLOCK = 10000 };
+#define HELLOS_MAX (INT64_MAX / 2)
 
 static const char *const folders[] = { "mirror", "work", "spool", "home", "tmp", "trash" };
 
@@ -189,6 +191,47 @@ static int instance_find(struct identity *i, struct err *e)
     return rc;
 }
 
+/* --- hellos ---------------------------------------------------------------------------------------- */
+
+/* A hello with a count that is not above the last one's is void, so an agent whose count went back would not be heard
+ * any more. The wall clock alone goes back when somebody sets it; a file alone is gone with the folder, while the id
+ * may be given by a setting. So: the file, and never less than the clock. The file is ahead of what is used, by a
+ * block, so that a hello touches no disk. */
+static int hellos_keep(struct identity *i, struct err *e)
+{
+    char text[32];
+
+    i->hellos_kept = i->hellos + HELLOS_BLOCK;
+    snprintf(text, sizeof(text), "%lld\n", (long long)i->hellos_kept);
+    return file_replace(i->dir, "hellos", text, e);
+}
+
+static int hellos_find(struct identity *i, struct err *e)
+{
+    char *path = mem_printf("%s/hellos", i->dir), line[32];
+    const int64_t now = clock_wall_ms();
+
+    if (line_read(path, line, sizeof(line)))
+        i->hellos = strtoll(line, NULL, 10);
+    mem_free(&path);
+    if (i->hellos < now)
+        i->hellos = now;
+    if (i->hellos > HELLOS_MAX)
+        return err_set(e, ERR_INVALID, "%s/hellos does not hold a count of hellos; remove it", i->dir);
+    return hellos_keep(i, e);
+}
+
+int64_t identity_hello(struct identity *i)
+{
+    struct err e = { 0 };
+
+    if (++i->hellos == i->hellos_kept && hellos_keep(i, &e))
+        log_error("the count of hellos is not kept", log_err(&e));
+    return i->hellos;
+}
+
+/* --- the rest -------------------------------------------------------------------------------------- */
+
 static int name_find(struct identity *i, const char *setting, struct err *e)
 {
     char host[HOST_NAME_MAX + 1] = "";
@@ -239,8 +282,8 @@ int identity_open(struct identity *i, const struct agent_settings *s, struct err
 {
     *i = (struct identity){ .lock_fd = -1 };
     cores_count(i, s->slots);
-    if (folder_open(i, s->dir, e) || id_find(i, s->id, e) || instance_find(i, e) || name_find(i, s->name, e) ||
-        runner_find(i, s->runner, e))
+    if (folder_open(i, s->dir, e) || id_find(i, s->id, e) || instance_find(i, e) || hellos_find(i, e) ||
+        name_find(i, s->name, e) || runner_find(i, s->runner, e))
         return -1;
     return 0;
 }

@@ -37,6 +37,13 @@ static struct msg_held_list on_inventory(void *arg, struct arena *arena)
     return attempts_inventory(a->attempts, arena);
 }
 
+static int64_t on_count(void *arg)
+{
+    struct agent *a = arg;
+
+    return identity_hello(&a->identity);
+}
+
 static void on_welcome(void *arg)
 {
     struct agent *a = arg;
@@ -64,7 +71,7 @@ static void on_closed(void *arg)
     service_drained(a->service);
 }
 
-static const struct session_hooks session_hooks = { on_inventory, on_welcome, on_text, on_room, on_closed };
+static const struct session_hooks session_hooks = { on_inventory, on_count, on_welcome, on_text, on_room, on_closed };
 
 /* --- start ----------------------------------------------------------------------------------------- */
 
@@ -133,7 +140,8 @@ static char *path_make(const char *first)
     return first && *first ? mem_printf("%s:%s", first, own) : mem_strdup(own);
 }
 
-/* Everything runs that was to be told is told, or there is nobody to tell it: goodbye. */
+/* Nothing runs and everything is told, or there is nobody to tell it: goodbye, which the session has to write before
+ * the loop sleeps. */
 static bool drain_look(void *arg)
 {
     struct life *m = arg;
@@ -143,6 +151,7 @@ static bool drain_look(void *arg)
     if (m->is_draining && !m->is_closing && !attempts_busy(a->attempts) && is_told) {
         m->is_closing = true;
         session_close(a->session);
+        return true;
     }
     return false;
 }

@@ -88,10 +88,7 @@ static int handle_task_stop(void *arg, const struct msg_from *from, const void *
     struct agent *a = arg;
 
     (void)from;
-    (void)e;
-    if (session_follows(a->session, m->epoch))
-        attempts_stop(a->attempts, m);
-    return 0;
+    return session_follows(a->session, m->epoch) ? attempts_stop(a->attempts, m, e) : 0;
 }
 
 static int handle_log_ack(void *arg, const struct msg_from *from, const void *message, struct err *e)

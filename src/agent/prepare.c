@@ -37,10 +37,12 @@ static int runner_start(struct attempt *a, const char *notes, struct msg_command
         .env = env,
         .separate_streams = a->order.separate_streams,
         .kill_ms = KILL_MS,
+        .silence_timeout_ms = a->order.silence_timeout_ms,
     };
     const struct run_spec spec = { agent->identity.runner, agent->identity.lock_fd, &job };
 
     job.has.separate_streams = true;
+    job.has.silence_timeout_ms = job.silence_timeout_ms > 0;
     if (folder_make(a->spool, e))
         return -1;
     if (!a->ship.reader)
@@ -52,26 +54,41 @@ static int runner_start(struct attempt *a, const char *notes, struct msg_command
     return 0;
 }
 
-/* --- failing --------------------------------------------------------------------------------------- */
+/* --- ending without a command ---------------------------------------------------------------------- */
+
+static void result_decide(struct attempt *a, const struct verdict *v, const char *notes)
+{
+    struct msg_pair path = { "PATH", a->all->agent->path };
+    struct err e = { 0 };
+
+    a->is_decided = true;
+    finish_set(a, v);
+    if (runner_start(a, notes, (struct msg_command_list){ 0 }, (struct msg_pairs){ &path, 1 }, &e)) {
+        log_error("no log of what was not built", log_str("attempt", a->name), log_err(&e));
+        finish_without_run(a);
+    }
+}
 
 void prepare_fail(struct attempt *a, const char *cause, const char *message, const char *output)
 {
     struct arena *arena = &a->arena;
-    struct msg_pair path = { "PATH", a->all->agent->path };
-    struct err e = { 0 };
-    const char *notes;
+    const struct verdict v = { "failed", cause, text_clean(message, MESSAGE_MAX, arena) };
 
-    a->has_failed_setup = true;
-    a->result.outcome = "failed";
-    a->result.cause = cause;
-    a->result.message = text_clean(message, MESSAGE_MAX, arena);
-    notes = arena_printf(arena, "orion: %s\n%s", a->result.message,
-                         text_clean(output ? output : "", OUTPUT_MAX, arena));
-    log_info("setup failed", log_str("attempt", a->name), log_str("cause", cause),
-             log_str("message", a->result.message));
-    if (runner_start(a, notes, (struct msg_command_list){ 0 }, (struct msg_pairs){ &path, 1 }, &e)) {
-        log_error("no log of a failed setup", log_str("attempt", a->name), log_err(&e));
+    log_info("setup failed", log_str("attempt", a->name), log_str("cause", cause), log_str("message", v.message));
+    result_decide(a, &v,
+                  arena_printf(arena, "orion: %s\n%s", v.message, text_clean(output ? output : "", OUTPUT_MAX, arena)));
+}
+
+/* Nothing of the preparation runs. What is given back is begun anew elsewhere: its log would be of no use. */
+static void prepare_stopped(struct attempt *a)
+{
+    const struct verdict *v = &a->verdict;
+
+    if (strcmp(v->outcome, "lost") == 0) {
+        finish_set(a, v);
         finish_without_run(a);
+    } else {
+        result_decide(a, v, arena_printf(&a->arena, "orion: %s: stopped\n", v->message));
     }
 }
 
@@ -181,6 +198,14 @@ static void on_workspace(void *arg, const struct workspace_end *end)
     struct attempt *a = arg;
 
     a->op = NULL;
+    if (a->hold == HOLD_DROPPED) {
+        attempt_hold(a, HOLD_GONE);
+        return;
+    }
+    if (a->verdict.outcome) {
+        prepare_stopped(a);
+        return;
+    }
     if (!end->commit) {
         prepare_fail(a, end->cause, end->message, end->output);
         return;
@@ -225,6 +250,13 @@ void prepare_start(struct attempt *a)
     order.url = row.url;
     order.ref = a->ref;
     a->op = workspace_prepare(agent->workspaces, &order, on_workspace, a);
+}
+
+void prepare_stop(struct attempt *a)
+{
+    a->is_waiting = false;
+    if (workspace_stop(&a->op))
+        prepare_stopped(a);
 }
 
 void prepare_cancel(struct attempt *a)

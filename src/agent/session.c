@@ -126,6 +126,11 @@ int64_t session_number(const struct session *s)
     return s->number;
 }
 
+bool session_is_current(const struct session *s, int64_t number)
+{
+    return s->state == SESSION_WELCOME && number == s->number && !timer_is_on(s->hello);
+}
+
 size_t session_queued(const struct session *s)
 {
     return s->ws ? ws_queued(s->ws) : 0;
@@ -164,6 +169,8 @@ static void hello_send(struct session *s)
         .slots = s->is_resting ? 0 : s->spec->slots,
         .version = service_version(),
         .held = s->hooks->inventory(s->arg, &a),
+        .count = s->hooks->count(s->arg),
+        .has.count = true,
     };
 
     session_send(s, MSG_AGENT_HELLO, &m);
@@ -243,12 +250,17 @@ static void on_socket(void *arg, uint32_t events)
         session_closed(s);
 }
 
+/* What a bounded read left inside the TLS library makes no descriptor readable: it is asked for here. */
 static bool before_sleep(void *arg)
 {
     struct session *s = arg;
 
     if (!s->ws)
         return false;
+    if (ws_has_more(s->ws) && ws_readable(s->ws) == WS_CLOSED) {
+        session_closed(s);
+        return false;
+    }
     if (s->state == SESSION_WELCOME)
         s->hooks->on_room(s->arg);
     if (ws_wants_write(s->ws) && ws_writable(s->ws) == WS_CLOSED) {
@@ -256,7 +268,7 @@ static bool before_sleep(void *arg)
         return false;
     }
     watch_events(s->watch, ws_wants_write(s->ws) ? EPOLLIN | EPOLLOUT : EPOLLIN);
-    return false;
+    return ws_has_more(s->ws);
 }
 
 static void on_upgraded(void *arg, struct fetch_conn *conn, const struct err *e)
@@ -316,11 +328,12 @@ void session_welcome(struct session *s, const struct msg_agent_welcome *m)
     s->hooks->on_welcome(s->arg);
 }
 
-/* Said again with no slots, or what the agent gives back would be assigned to it once more. */
+/* Said again with no slots, or what the agent gives back would be assigned to it once more. Also to a farm that has not
+ * answered yet: what it heard so far offers slots. */
 void session_rest(struct session *s)
 {
     s->is_resting = true;
-    if (session_is_welcome(s))
+    if (s->ws)
         hello_send(s);
 }
 

@@ -20,6 +20,7 @@ struct session_spec {
 };
 struct session_hooks {
     struct msg_held_list (*inventory)(void *arg, struct arena *a);
+    int64_t (*count)(void *arg);     /* of this hello: more than of any before it */
     void (*on_welcome)(void *arg);   /* what is not acknowledged is to be sent again */
     int (*on_text)(void *arg, const char *data, size_t len, struct err *e);
     void (*on_room)(void *arg);      /* welcomed, and before the loop sleeps: log chunks may be queued */
@@ -36,6 +37,8 @@ void session_close(struct session *s);            /* 1001, and no coming back */
 
 bool session_is_welcome(const struct session *s); /* on the connection of now */
 int64_t session_number(const struct session *s);  /* of the last welcome */
+/* May an assignment of that session count? Not while a hello is unanswered: its inventory decides about those. */
+bool session_is_current(const struct session *s, int64_t number);
 bool session_follows(struct session *s, int64_t epoch); /* false: from a leader of the past, to be dropped */
 void session_send(struct session *s, enum msg_type type, const void *message); /* nowhere when not connected */
 void session_send_binary(struct session *s, const struct buf *frame);

@@ -50,6 +50,7 @@ struct workspace_op {
     enum fetched fetched;
     struct mirror_turn turn;
     struct helper *helper;
+    bool is_stopped;
     struct buf said;           /* by git, to stderr */
     workspace_fn *fn;
     void *arg;
@@ -120,6 +121,10 @@ static void on_step(void *arg, const struct helper_end *end)
     const struct step_row *row = &steps[op->step];
 
     op->helper = NULL;
+    if (op->is_stopped) {
+        op_finish(op, "agent", "stopped");
+        return;
+    }
     if (row->doing && op->said.len + strlen(end->err) < SAID_MAX)
         buf_puts(&op->said, end->err);
     if (!end->ok && row->doing)
@@ -341,6 +346,18 @@ struct workspace_op *workspace_prepare(struct workspaces *w, const struct worksp
     op->candidates = gitref_candidates(op->order.ref, a);
     op_go(op, op->object ? STEP_PROBE : STEP_LIST);
     return op;
+}
+
+/* The mirror stays this op's until then: no other git gets to see one that is being ended. */
+bool workspace_stop(struct workspace_op **op)
+{
+    if (!*op || !(*op)->helper) {
+        workspace_cancel(op);
+        return true;
+    }
+    (*op)->is_stopped = true;
+    helper_stop((*op)->helper);
+    return false;
 }
 
 void workspace_cancel(struct workspace_op **op)

@@ -30,6 +30,8 @@ void workspaces_free(struct workspaces **w);
 /* Copies the order. `fn` comes once, from the loop, unless the op is cancelled before. */
 struct workspace_op *workspace_prepare(struct workspaces *w, const struct workspace_order *order, workspace_fn *fn,
                                        void *arg);
-void workspace_cancel(struct workspace_op **op);
+/* Ends the op. True: nothing of it ran, and it is gone; false: `fn` comes when what runs has ended. NULL: true. */
+bool workspace_stop(struct workspace_op **op);
+void workspace_cancel(struct workspace_op **op);   /* `fn` never comes; what runs is told to end */
 
 #endif

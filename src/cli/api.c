@@ -148,24 +148,45 @@ int api_get_patiently(const struct api *api, const char *path, int64_t patience_
     return request_patiently(api, &q, path, patience_ms, body_r, e);
 }
 
-int api_post(const struct api *api, const struct api_post *post, struct buf *body_r, struct err *e)
+/* The same for every time the request is sent. */
+static const char *new_key(struct arena *a)
 {
-    const char *const headers[] = { "Content-Type: application/json", "Accept: application/json",
-                                    arena_printf(api->arena, "Idempotency-Key: %s", post->idempotency_key), NULL };
-    struct fetch_request q = { .method = "POST", .headers = headers, .body = post->body->data,
-                               .body_len = post->body->len };
+    char text[UUID_TEXT_SIZE];
+    struct uuid id;
 
-    return request_patiently(api, &q, post->path, post->patience_ms, body_r, e);
+    uuid_v7(&id, clock_wall_ms());
+    uuid_format(&id, text);
+    return arena_printf(a, "orion-cli-%s", text);
+}
+
+int api_change(const struct api *api, const struct api_change *change, struct buf *body_r, struct err *e)
+{
+    const char *key = change->idempotency_key ? change->idempotency_key : new_key(api->arena);
+    const char *const headers[] = { "Content-Type: application/json", "Accept: application/json",
+                                    arena_printf(api->arena, "Idempotency-Key: %s", key), NULL };
+    struct fetch_request q = { .method = change->method, .headers = headers, .body = "{}", .body_len = 2 };
+
+    if (change->body) {
+        q.body = change->body->data;
+        q.body_len = change->body->len;
+    }
+    return request_patiently(api, &q, change->path, change->patience_ms, body_r, e);
+}
+
+int api_decode(const struct api *api, const char *path, const struct buf *body, enum msg_type type, void *message_r,
+               struct err *e)
+{
+    if (msg_from_json(type, body->data ? body->data : "", body->len, api->arena, message_r, e) < 0)
+        return err_prefix(e, "%s%s", api->url, path);
+    return 0;
 }
 
 int api_read(const struct api *api, const char *path, enum msg_type type, void *message_r, struct buf *body_r,
              struct err *e)
 {
-    if (api_get_patiently(api, path, PAUSE_MAX_MS, body_r, e) < 0)
+    if (api_get_patiently(api, path, API_LOOK_MS, body_r, e) < 0)
         return -1;
-    if (msg_from_json(type, body_r->data ? body_r->data : "", body_r->len, api->arena, message_r, e) < 0)
-        return err_prefix(e, "%s%s", api->url, path);
-    return 0;
+    return api_decode(api, path, body_r, type, message_r, e);
 }
 
 int api_read_task(const struct api *api, const char *id, struct msg_v1_task *task_r, struct buf *body_r,
@@ -174,19 +195,37 @@ int api_read_task(const struct api *api, const char *id, struct msg_v1_task *tas
     return api_read(api, arena_printf(api->arena, "/v1/tasks/%s", id), MSG_V1_TASK, task_r, body_r, e);
 }
 
-void api_query(struct buf *path, const char *name, const char *value)
+/* RFC 3986: everything but its unreserved characters. */
+static void escape(struct buf *to, const char *text)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
+    for (; *text; text++) {
+        if (strchr(plain, *text))
+            buf_putc(to, *text);
+        else
+            buf_printf(to, "%%%02X", (unsigned)(unsigned char)*text);
+    }
+}
+
+void api_query(struct buf *path, const char *name, const char *value)
+{
     if (!value)
         return;
     buf_printf(path, "%c%s=", path->data && strchr(path->data, '?') ? '&' : '?', name);
-    for (; *value; value++) {
-        if (strchr(plain, *value))
-            buf_putc(path, *value);
-        else
-            buf_printf(path, "%%%02X", (unsigned)(unsigned char)*value);
-    }
+    escape(path, value);
+}
+
+const char *api_path(struct arena *a, const char *before, const char *name, const char *behind)
+{
+    struct buf path = { 0 };
+
+    buf_puts(&path, before);
+    escape(&path, name);
+    buf_puts(&path, behind);
+    const char *kept = arena_strdup(a, path.data);
+    buf_fini(&path);
+    return kept;
 }
 
 const char *api_task_id(struct arena *a, const char *text, struct err *e)

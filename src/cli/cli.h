@@ -61,11 +61,12 @@ struct verb {
     const char *details;                /* more for --help; may be NULL */
     const struct opt *rows;             /* NULL: no parsing, the verb reads argc and argv itself */
     size_t options_size;
-    int (*run)(const struct cli_call *call);  /* returns an enum cli_exit or a build's exit code */
-    const struct verb *const *subs;     /* NULL-terminated: verbs of their own behind this one; run is NULL */
+    int (*run)(const struct cli_call *call);  /* returns an enum cli_exit or a build's exit code; NULL: only subs */
+    const struct verb *const *subs;     /* NULL-terminated: verbs of their own behind this one */
 };
 
-extern const struct verb submit_verb, run_verb, status_verb, list_verb, logs_verb, agents_verb, db_verb, lab_verb;
+extern const struct verb submit_verb, run_verb, status_verb, list_verb, logs_verb, cancel_verb, retry_verb, queue_verb,
+    project_verb, group_verb, agent_verb, agents_verb, db_verb, lab_verb;
 
 /* Prints "orion: reason" to stderr; returns the exit code that fits the reason. */
 int cli_fail(const struct err *e);

@@ -34,7 +34,8 @@ static const struct {
 void lab_conf_init(struct lab_conf *c, struct arena *a)
 {
     *c = (struct lab_conf){ .port = LAB_PORT, .workers = LAB_WORKERS, .agents = LAB_AGENTS, .sinks = LAB_SINKS,
-                            .repos = arena_alloc(a, LAB_REPOS_MAX * sizeof(*c->repos)) };
+                            .repos = arena_alloc(a, LAB_REPOS_MAX * sizeof(*c->repos)),
+                            .sets = arena_alloc(a, LAB_SETS_MAX * sizeof(*c->sets)) };
 }
 
 static bool is_name(const char *name)
@@ -109,6 +110,73 @@ int lab_conf_repo_word(struct lab_conf *c, const char *word, struct arena *a, st
     return lab_conf_repo(c, &r, e);
 }
 
+/* What the parts are told by options, which win over their environment, or are told by the supervisor. */
+static bool is_ours(const char *name)
+{
+    static const char *const ours[] = {
+        "ORION_CONFIG",           "ORION_HOST",       "ORION_PORT",       "ORION_GATEWAY_WORKERS", "ORION_DATABASE_URL",
+        "ORION_SCHEDULER_LISTEN", "ORION_SCHEDULERS", "ORION_SINKS",      "ORION_SINK_NAME",       "ORION_SINK_DIR",
+        "ORION_SINK_LISTEN",      "ORION_SINK_LIVE",  "ORION_API_URL",    "ORION_NODE_NAME",       "ORION_WORKER_ID",
+        "ORION_AGENT_DIR",        "ORION_RUNNER",     "ORION_AGENT_PATH", "ORION_AGENT_CONFIG",    "ORION_AGENT_SLOTS",
+        "ORION_LAB_PART",         "ORION_READY_FD",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+        if (strcmp(name, ours[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int check_set(const struct lab_set *s, struct err *e)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+    if (strncmp(s->name, "ORION_", 6) != 0 || s->name[strspn(s->name, letters)] != '\0')
+        return err_field(e, "set", "%s is not a setting's name (such as ORION_RETRY_DELAY)", s->name);
+    if (is_ours(s->name))
+        return err_field(e, "set", "%s is the lab's own to say", s->name);
+    if (!is_plain(s->value) || strlen(s->value) > URL_MAX_BYTES)
+        return err_field(e, "set", "the value of %s is too long or has control characters", s->name);
+    return 0;
+}
+
+static size_t find_set(const struct lab_conf *c, const char *name)
+{
+    size_t at = 0;
+
+    while (at < c->n_sets && strcmp(c->sets[at].name, name) != 0)
+        at++;
+    return at;
+}
+
+bool lab_conf_has_set(const struct lab_conf *c, const char *name)
+{
+    return find_set(c, name) < c->n_sets;
+}
+
+int lab_conf_set_word(struct lab_conf *c, const char *word, struct arena *a, struct err *e)
+{
+    const char *equals = strchr(word, '=');
+
+    if (!equals)
+        return err_field(e, "set", "%s: a setting is given as NAME=VALUE", word);
+    struct lab_set s = { arena_strndup(a, word, (size_t)(equals - word)), arena_strdup(a, equals + 1) };
+    if (check_set(&s, e) < 0)
+        return -1;
+    size_t at = find_set(c, s.name);
+    if (*s.value == '\0') {
+        if (at < c->n_sets)
+            c->sets[at] = c->sets[--c->n_sets];
+        return 0;
+    }
+    if (at == LAB_SETS_MAX)
+        return err_set(e, ERR_TOO_LARGE, "a lab keeps at most %d settings", LAB_SETS_MAX);
+    c->sets[at] = s;
+    c->n_sets += at == c->n_sets;
+    return 0;
+}
+
 /* repo=NAME DRIVER MR_REF URL; "-" for none. The URL comes last because only it may hold blanks. */
 static int parse_repo(struct lab_conf *c, char *value, struct err *e)
 {
@@ -140,7 +208,7 @@ static int parse_number(struct lab_conf *c, size_t row, const char *value, struc
     return 0;
 }
 
-static int parse_line(struct lab_conf *c, char *line, struct err *e)
+static int parse_line(struct lab_conf *c, char *line, struct arena *a, struct err *e)
 {
     char *equals = strchr(line, '=');
 
@@ -162,6 +230,8 @@ static int parse_line(struct lab_conf *c, char *line, struct err *e)
     }
     if (strcmp(line, "repo") == 0)
         return parse_repo(c, value, e);
+    if (strcmp(line, "set") == 0)
+        return lab_conf_set_word(c, value, a, e);
     return err_set(e, ERR_INVALID, "unknown key %s", line);
 }
 
@@ -174,7 +244,7 @@ int lab_conf_parse(struct lab_conf *c, const char *text, struct arena *a, struct
         at = strchr(line, '\n');
         if (at)
             *at++ = '\0';
-        if (parse_line(c, line, e) < 0)
+        if (parse_line(c, line, a, e) < 0)
             return err_prefix(e, "line %d", number);
     }
     return 0;
@@ -193,6 +263,8 @@ void lab_conf_print(const struct lab_conf *c, struct buf *out)
     for (size_t i = 0; i < c->n_repos; i++)
         buf_printf(out, "repo=%s %s %s %s\n", c->repos[i].name, c->repos[i].driver ? c->repos[i].driver : "-",
                    c->repos[i].mr_ref ? c->repos[i].mr_ref : "-", c->repos[i].url);
+    for (size_t i = 0; i < c->n_sets; i++)
+        buf_printf(out, "set=%s=%s\n", c->sets[i].name, c->sets[i].value);
 }
 
 /* A YAML double-quoted text. */

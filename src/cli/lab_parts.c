@@ -80,7 +80,8 @@ static void scheduler_command(const struct lab *lab, const struct lab_part *part
     add_flag(argv, "--database", lab_dsn(lab, "orion_scheduler", "orion", a));
     add_flag(argv, "--listen", scheduler_endpoint(lab, a));
     add_flag(argv, "--sinks", all_sinks(lab, a));
-    add_flag(argv, "--lease", LEASE);
+    if (!lab_conf_has_set(&lab->conf, "ORION_LEASE"))
+        add_flag(argv, "--lease", LEASE);
 }
 
 static void logsink_command(const struct lab *lab, const struct lab_part *part, struct lab_argv *argv)
@@ -200,6 +201,11 @@ static bool is_unwanted(const struct lab *lab, const char *word)
         if (strncmp(word, others[i], strlen(others[i])) == 0)
             return true;
     }
+    for (size_t i = 0; i < lab->conf.n_sets; i++) {
+        size_t len = strlen(lab->conf.sets[i].name);
+        if (strncmp(word, lab->conf.sets[i].name, len) == 0 && word[len] == '=')
+            return true;
+    }
     return false;
 }
 
@@ -210,11 +216,13 @@ const char *const *lab_part_env(const struct lab *lab, const struct lab_part *pa
 
     while (environ[n])
         n++;
-    const char **v = arena_alloc(a, (n + OWN) * sizeof(*v));
+    const char **v = arena_alloc(a, (n + lab->conf.n_sets + OWN) * sizeof(*v));
     for (size_t i = 0; i < n; i++) {
         if (!is_unwanted(lab, environ[i]))
             v[kept++] = environ[i];
     }
+    for (size_t i = 0; i < lab->conf.n_sets; i++)
+        v[kept++] = arena_printf(a, "%s=%s", lab->conf.sets[i].name, lab->conf.sets[i].value);
     v[kept++] = lab_part_marker(lab, part, a);
     v[kept++] = "ORION_READY_FD=3";
     if (lab->user.is_other) {

@@ -24,7 +24,7 @@ struct up_options {
     struct cli_common common;
     const char *dir, *path;
     struct opt_int port, workers, agents, slots, sinks;
-    struct opt_list repos;
+    struct opt_list repos, sets;
     bool detach;
 };
 
@@ -99,13 +99,17 @@ static int merge_options(struct lab *lab, const struct up_options *o, struct err
         if (take_repo(lab, o->repos.v[i], e) < 0)
             return -1;
     }
+    for (size_t i = 0; i < o->sets.n; i++) {
+        if (lab_conf_set_word(c, o->sets.v[i], lab->arena, e) < 0)
+            return -1;
+    }
     return take_port(c, &o->port, e);
 }
 
 static bool has_options(const struct up_options *o)
 {
     return o->path || o->port.is_given || o->workers.is_given || o->agents.is_given || o->slots.is_given ||
-           o->sinks.is_given || o->repos.n > 0;
+           o->sinks.is_given || o->repos.n > 0 || o->sets.n > 0;
 }
 
 /* --- a lab that runs already ---------------------------------------------------------------------------------- */
@@ -316,6 +320,7 @@ static const struct opt rows[] = {
     { OPT_INT, 0, "sinks", AT(sinks), "N", "log sinks (1)", 1, 16 },
     { OPT_LIST, 0, "repo", AT(repos), "NAME=URL", "a repository the agents may build", 0, 0 },
     { OPT_STR, 0, "path", AT(path), "DIR", "goes first in the builds' PATH", 0, 0 },
+    { OPT_LIST, 0, "set", AT(sets), "NAME=VALUE", "a setting of the daemons, such as ORION_RETRY_DELAY=5s", 0, 0 },
     { OPT_FLAG, 0, "detach", AT(detach), NULL, "return when it is ready", 0, 0 },
     CLI_COMMON_ROWS,
 };

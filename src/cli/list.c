@@ -5,7 +5,7 @@
 #include "cli/out.h"
 #include "lib/clock.h"
 
-enum { LIMIT = 20, LIMIT_MAX = 500, COLUMNS = 8, TEXT_MAX = 40, COMMIT_CHARS = 10 };
+enum { LIMIT = 20, LIMIT_MAX = 500, COLUMNS = 9, TEXT_MAX = 40, COMMIT_CHARS = 10 };
 
 struct list_options {
     struct cli_server server;
@@ -22,6 +22,7 @@ static void add_task(struct out_table *t, const struct msg_v1_task *task)
     uuid_format(&task->id, id);
     const char *cells[COLUMNS] = { id,
                                    task->state,
+                                   task->priority,
                                    out_short(a, task->repo, TEXT_MAX),
                                    out_short(a, task->target, TEXT_MAX),
                                    task->mr,
@@ -33,7 +34,8 @@ static void add_task(struct out_table *t, const struct msg_v1_task *task)
 
 static void print_tasks(struct arena *a, const struct msg_v1_tasks *tasks)
 {
-    static const char *const heads[COLUMNS] = { "ID", "STATE", "REPO", "TARGET", "MR", "COMMIT", "CREATED", "TOOK" };
+    static const char *const heads[COLUMNS] = { "ID",     "STATE", "PRIORITY", "REPO", "TARGET", "MR",
+                                                "COMMIT", "CREATED", "TOOK" };
     struct out_table t = { .arena = a, .columns = COLUMNS };
 
     if (tasks->tasks.n == 0) {

@@ -9,8 +9,9 @@
 
 #include "cli/cli.h"
 
-static const struct verb *const verbs[] = { &run_verb,  &submit_verb, &status_verb, &logs_verb, &list_verb,
-                                            &agents_verb, &lab_verb,  &db_verb,     NULL };
+static const struct verb *const verbs[] = { &run_verb,    &submit_verb, &status_verb,  &logs_verb,  &list_verb,
+                                            &cancel_verb, &retry_verb,  &queue_verb,   &group_verb, &project_verb,
+                                            &agents_verb, &agent_verb,  &lab_verb,     &db_verb,    NULL };
 
 enum { NAMES_MAX = 32 };
 
@@ -101,7 +102,6 @@ static int print_help(const struct verb *v)
     if (v->subs) {
         printf("\n");
         print_verbs(v->subs);
-        return CLI_OK;
     }
     if (v->rows) {
         printf("\n");
@@ -151,6 +151,12 @@ static int run_verb_words(const struct verb *v, int argc, char **argv)
     return rc;
 }
 
+/* Does `word` speak to the verb and not to one of its subs? Those that run by themselves have options of their own. */
+static bool is_for_itself(const struct verb *v, const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || (v->run && word[0] == '-');
+}
+
 /* Walks down the table of verbs along the words; `help` asks for the text of what it finds. */
 static int walk(const struct verb *const *list, int argc, char **argv, bool help)
 {
@@ -160,11 +166,11 @@ static int walk(const struct verb *const *list, int argc, char **argv, bool help
         return CLI_USAGE;
     argc--;
     argv++;
-    if (v->subs && argc > 0 && strcmp(argv[0], "--help") != 0 && strcmp(argv[0], "-h") != 0)
+    if (v->subs && argc > 0 && !is_for_itself(v, argv[0]))
         return walk(v->subs, argc, argv, help);
     if (help)
         return print_help(v);
-    if (v->subs) {
+    if (v->subs && !v->run) {
         print_help(v);
         return argc > 0 ? CLI_OK : CLI_USAGE;
     }

@@ -5,13 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/ask.h"
 #include "cli/follow.h"
 #include "cli/out.h"
 #include "cli/submit.h"
 #include "lib/clock.h"
 #include "proto/state.h"
-
-enum { PATIENCE_MS = 30000 };
 
 struct run_options {
     struct submit_options submit;
@@ -97,7 +96,7 @@ static int run(const struct cli_call *call)
 {
     const struct run_options *o = call->options;
     int64_t until_ms = o->submit.timeout.is_given ? (int64_t)clock_boot_ms() + o->submit.timeout.value : 0;
-    int64_t patience_ms = until_ms && o->submit.timeout.value < PATIENCE_MS ? o->submit.timeout.value : PATIENCE_MS;
+    int64_t patience_ms = ask_patience(&o->submit.timeout);
     struct msg_v1_task task = { 0 };
     struct buf body = { 0 };
     struct err e = { 0 };
@@ -109,12 +108,14 @@ static int run(const struct cli_call *call)
         return cli_usage(call, "needs a repository");
     if (api_open(&api, &o->submit.server, call->arena, &e) < 0)
         return cli_fail(&e);
+    if (patience_ms > ASK_PATIENCE_MS)
+        patience_ms = ASK_PATIENCE_MS;
     rc = submit_send(&api, call, patience_ms, &task, &body, &e);
     buf_fini(&body);
     if (rc < 0)
         return cli_fail(&e);
     uuid_format(&task.id, id);
-    fprintf(stderr, "orion: task %s\n", id);
+    fprintf(stderr, task.joined ? "orion: joined task %s, which builds the same\n" : "orion: task %s\n", id);
     cli_on_interrupt(how_to_attach(call->arena, id));
     rc = follow_to_end(&api, o, id, until_ms);
     cli_on_interrupt(NULL);

@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/ask.h"
 #include "cli/out.h"
-#include "lib/clock.h"
-
-enum { PATIENCE_MS = 30000 };
 
 /* Targets travel as one text, separated by blanks. */
 static const char *join_targets(struct arena *a, const struct opt_list *operands)
@@ -54,16 +52,6 @@ static int pairs(struct arena *a, const struct opt_list *env, struct msg_pairs *
     return 0;
 }
 
-static const char *new_key(struct arena *a)
-{
-    char text[UUID_TEXT_SIZE];
-    struct uuid id;
-
-    uuid_v7(&id, clock_wall_ms());
-    uuid_format(&id, text);
-    return arena_printf(a, "orion-cli-%s", text);
-}
-
 int submit_send(const struct api *api, const struct cli_call *call, int64_t patience_ms,
                 struct msg_v1_task *task_r, struct buf *body_r, struct err *e)
 {
@@ -83,15 +71,27 @@ int submit_send(const struct api *api, const struct cli_call *call, int64_t pati
 
     m.has.separate_streams = o->separate_streams;
     m.has.force = o->force;
-    if (pairs(call->arena, &o->env, &m.env, e) < 0)
+    if (pairs(call->arena, &o->env, &m.env, e) < 0 || submit_policy_fill(&o->policy, call->arena, &m, e) < 0)
         return -1;
     msg_to_json(MSG_V1_SUBMIT, &m, false, &json);
-    struct api_post post = { "/v1/tasks", o->idempotency_key ? o->idempotency_key : new_key(call->arena), &json,
-                             patience_ms };
-    if (api_post(api, &post, body_r, e) == 0)
-        rc = msg_from_json(MSG_V1_TASK, body_r->data ? body_r->data : "", body_r->len, api->arena, task_r, e);
+    const struct api_change c = { "POST", "/v1/tasks", o->idempotency_key, &json, patience_ms };
+    if (api_change(api, &c, body_r, e) == 0)
+        rc = api_decode(api, c.path, body_r, MSG_V1_TASK, task_r, e);
     buf_fini(&json);
     return rc;
+}
+
+static void tell(const struct submit_options *o, const struct msg_v1_task *task, const struct buf *body)
+{
+    char id[UUID_TEXT_SIZE];
+
+    uuid_format(&task->id, id);
+    if (task->joined)
+        fprintf(stderr, "orion: joined task %s, which builds the same\n", id);
+    if (o->server.common.json)
+        out_document(body);
+    else
+        printf("%s\n", id);
 }
 
 static int submit(const struct cli_call *call)
@@ -101,22 +101,16 @@ static int submit(const struct cli_call *call)
     struct buf body = { 0 };
     struct err e = { 0 };
     struct api api;
-    char id[UUID_TEXT_SIZE];
     int rc = CLI_OK;
 
     if (call->args.operands.n == 0)
         return cli_usage(call, "needs a repository");
     if (api_open(&api, &o->server, call->arena, &e) < 0)
         return cli_fail(&e);
-    int64_t patience_ms = o->timeout.is_given ? o->timeout.value : PATIENCE_MS;
-    if (submit_send(&api, call, patience_ms, &task, &body, &e) < 0) {
+    if (submit_send(&api, call, ask_patience(&o->timeout), &task, &body, &e) < 0)
         rc = cli_fail(&e);
-    } else if (o->server.common.json) {
-        out_document(&body);
-    } else {
-        uuid_format(&task.id, id);
-        printf("%s\n", id);
-    }
+    else
+        tell(o, &task, &body);
     buf_fini(&body);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/hop.h"
 #include "proto/msg.h"
 
 struct bus;
@@ -34,7 +35,7 @@ struct gateway {
     struct db *db;
     struct scheds *scheds;
     struct sinks *sinks;
-    struct submits *submits;
+    struct hops *hops;
     struct agents *agents;
     struct tracks *tracks;
     struct follows *follows;
@@ -94,44 +95,65 @@ void agents_leader_up(struct agents *a, uint64_t epoch);  /* who does not know t
 void agents_drain(struct agents *a);
 
 /* submit.c - submissions on their way to the leader. */
-struct submits *submits_new(struct gateway *g);
-void submits_free(struct submits **s);
-typedef void submit_fn(struct gateway *g, struct request *r, const struct msg_task_submitted *answer);
-/* Makes the task id, sends, and answers the request: by `fn` when the task is kept, else with what went wrong. */
-void submit_start(struct submits *s, struct request *r, struct msg_task_submit *task, submit_fn *fn);
-void submit_leader_up(struct submits *s);
-void submit_leader_down(struct submits *s);
-void submit_kept(struct submits *s, const struct msg_task_submitted *answer);
-void submit_refused(struct submits *s, const struct msg_task_refused *answer);
+/* Makes the task's id and sends. The task lives as long as the request; the kind's `failed` is submit_failed. */
+void submit_start(struct gateway *g, struct request *r, const struct hop_kind *kind, struct msg_task_submit *task);
+void submit_failed(struct gateway *g, struct request *r, const struct hop_end *end);
 
-/* db.c - reading PostgreSQL. The callbacks get NULL when the database did not answer. */
+/* db*.c - reading PostgreSQL. Every callback is called once, from the loop, before the request's time is over. */
 struct db;
+enum db_end {
+    DB_FOUND,
+    DB_NONE,         /* there is no such thing */
+    DB_SILENT,       /* the database did not answer */
+};
+struct db_answer {
+    enum db_end end;
+    const void *message;       /* the struct that was asked for; NULL unless found */
+    struct arena *arena;       /* holds it: arena_move keeps it longer than the call */
+};
+typedef void db_fn(void *arg, const struct db_answer *a);
 struct db_filter {
     const char *state, *project, *repo, *mr;   /* NULL: any */
     const struct uuid *before;                 /* NULL: from the newest */
     int64_t limit;
 };
-typedef void db_tasks_fn(void *arg, const struct msg_v1_tasks *tasks);
-typedef void db_agents_fn(void *arg, const struct msg_v1_agents *agents);
-typedef void db_logs_fn(void *arg, const struct log_state *logs, size_t n);
+typedef void db_logs_fn(void *arg, const struct log_state *logs, size_t n);   /* NULL: no answer */
 struct db *db_open(struct gateway *g, const char *dsn);
 void db_close(struct db **d);
 bool db_is_up(const struct db *d);
-void db_task(struct db *d, const struct uuid *id, db_tasks_fn *fn, void *arg);       /* with its attempts */
-void db_tasks(struct db *d, const struct db_filter *filter, db_tasks_fn *fn, void *arg);
-void db_agents(struct db *d, db_agents_fn *fn, void *arg);
+/* One thing: MSG_V1_TASK (with its attempts) or MSG_V1_AGENT by id, MSG_V1_PROJECT or MSG_V1_GROUP by name, without a
+ * key MSG_V1_AGENTS, MSG_V1_PROJECTS, MSG_V1_GROUPS, MSG_V1_QUEUE. An id must be one. */
+void db_get(struct db *d, enum msg_type type, const char *key, db_fn *fn, void *arg);
+void db_tasks(struct db *d, const struct db_filter *filter, db_fn *fn, void *arg);     /* msg_v1_tasks */
+void db_states(struct db *d, const struct msg_pairs *ids, db_fn *fn, void *arg);       /* the same: id and state only */
 void db_logs(struct db *d, const struct uuid *ids, size_t n, db_logs_fn *fn, void *arg);
 
-/* seed.c, v1.c, v1_log.c, health.c - handlers of the routes table. */
+/* Handlers of the routes table: seed.c, health.c; v1_submit.c, v1_tasks.c, v1_change.c, v1_log.c, resource.c. */
 void seed_post_task(struct gateway *g, struct request *r);
 void seed_get_status(struct gateway *g, struct request *r);
 void seed_get_mr(struct gateway *g, struct request *r);
 void seed_get_output(struct gateway *g, struct request *r);
 void v1_post_task(struct gateway *g, struct request *r);
+void v1_retry_task(struct gateway *g, struct request *r);
+void v1_cancel_task(struct gateway *g, struct request *r);
 void v1_get_task(struct gateway *g, struct request *r);
 void v1_get_tasks(struct gateway *g, struct request *r);
-void v1_get_agents(struct gateway *g, struct request *r);
 void v1_get_log(struct gateway *g, struct request *r);
+void v1_get_agents(struct gateway *g, struct request *r);
+void v1_get_agent(struct gateway *g, struct request *r);
+void v1_drain_agent(struct gateway *g, struct request *r);
+void v1_resume_agent(struct gateway *g, struct request *r);
+void v1_get_projects(struct gateway *g, struct request *r);
+void v1_get_project(struct gateway *g, struct request *r);
+void v1_put_project(struct gateway *g, struct request *r);
+void v1_pause_project(struct gateway *g, struct request *r);
+void v1_resume_project(struct gateway *g, struct request *r);
+void v1_get_groups(struct gateway *g, struct request *r);
+void v1_put_group(struct gateway *g, struct request *r);
+void v1_delete_group(struct gateway *g, struct request *r);
+void v1_get_queue(struct gateway *g, struct request *r);
+void v1_pause_queue(struct gateway *g, struct request *r);
+void v1_resume_queue(struct gateway *g, struct request *r);
 void health_get(struct gateway *g, struct request *r);
 void health_live(struct gateway *g, struct request *r);
 void health_ready(struct gateway *g, struct request *r);

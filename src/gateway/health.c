@@ -48,12 +48,22 @@ void health_root(struct gateway *g, struct request *r)
     (void)g;
     reply_text(r, 200,
                "Orion, a build farm.\n\n"
-               "POST /v1/tasks            submit {repo, target?, args?, ref?, mr?, ...}\n"
-               "GET  /v1/tasks            list; ?state= &project= &repo= &mr= &limit= &cursor=\n"
-               "GET  /v1/tasks/{id}       one task with its attempts\n"
-               "GET  /v1/tasks/{id}/log   text/event-stream or text/plain\n"
-               "GET  /v1/agents           agents\n"
-               "GET  /api/health          health; also /healthz and /readyz\n\n"
+               "POST /v1/tasks                  submit {repo, target?, args?, ref?, mr?, priority?, after?, ...}\n"
+               "GET  /v1/tasks                  list; ?state= &project= &repo= &mr= &limit= &cursor=\n"
+               "GET  /v1/tasks/{id}             one task with its attempts, and why it waits\n"
+               "GET  /v1/tasks/{id}/log         text/event-stream or text/plain\n"
+               "POST /v1/tasks/{id}/cancel      end it; {reason?}\n"
+               "POST /v1/tasks/{id}/retry       the same as a new task, when it has ended\n"
+               "GET  /v1/agents                 agents; /v1/agents/{id} one\n"
+               "POST /v1/agents/{id}/drain      nothing new for it; /v1/agents/{id}/resume undoes it\n"
+               "GET  /v1/projects               projects; /v1/projects/{name} one\n"
+               "PUT  /v1/projects/{name}        {weight?, supersede?, paused?}\n"
+               "POST /v1/projects/{name}/pause  nothing of it is assigned; /v1/projects/{name}/resume undoes it\n"
+               "GET  /v1/groups                 concurrency groups\n"
+               "PUT  /v1/groups/{name}          {capacity}; DELETE: back to 1\n"
+               "GET  /v1/queue                  how much waits and runs\n"
+               "POST /v1/queue/pause            nothing is assigned; /v1/queue/resume undoes it\n"
+               "GET  /api/health                health; also /healthz and /readyz\n\n"
                "POST /task, GET /task-status/{id}, /task-output/{id}, /mr-task/{mr}: the older API\n"
-               "GET  /ws                  agents, WebSocket subprotocol orion.agent.v1\n");
+               "GET  /ws                        agents, WebSocket subprotocol orion.agent.v1\n");
 }

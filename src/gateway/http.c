@@ -6,7 +6,8 @@
  *     it has work left (mhd_has_work), and run after every resume and close (needs_run).
  *   - Resuming costs a walk over all suspended and upgraded connections. Requests that are ready are resumed
  *     together: at once if the last walk ended 20 times its own cost ago, else at that moment. So walking never
- *     takes more than 5 % of the worker, and a worker with few connections resumes within microseconds.
+ *     takes more than 5 % of the worker. A walk that costs less than one answer does is not worth a wait: a worker
+ *     with few connections resumes within microseconds, however busy it is.
  *   - A FIN that comes in one event with data is not noticed: such connections stay until their timeout (IDLE_S).
  *   - A handler that waits leaves its connection suspended; a suspended connection has no timeout and does not
  *     notice that its client left, so waiting is bounded here and streams watch the descriptor.
@@ -29,6 +30,7 @@ enum {
     WAIT_MS = 30000,                   /* on top of the deadline of submissions */
     STALLED_MS = 1000,                 /* a body that makes no progress does not hold up the end */
     WALK_SHARE = 20,
+    WALK_CHEAP_NS = 20000,
     FDS_KEPT = 64,                     /* descriptors that are not connections */
     CONNECTIONS_MAX = 100000,
 };
@@ -85,7 +87,7 @@ static void resume_when_due(struct http *h)
         return;
     uint64_t due_ns = h->walk_end_ns + WALK_SHARE * h->walk_cost_ns;
     uint64_t now_ns = clock_boot_ns();
-    if (now_ns >= due_ns)
+    if (now_ns >= due_ns || h->walk_cost_ns < WALK_CHEAP_NS)
         resume_ready(h);
     else
         timer_in(h->walk_timer, (due_ns - now_ns) / 1000000 + 1);

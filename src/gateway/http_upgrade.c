@@ -1,6 +1,10 @@
 /* http_upgrade.c - connections that become WebSockets: libmicrohttpd's upgrade, as a socket for gateway/agents.c.
  *
  * The descriptor stays MHD's: it is closed by upgraded_close only, and MHD must run afterwards. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include "gateway/http_impl.h"
 
 struct upgraded {
@@ -9,14 +13,18 @@ struct upgraded {
     int fd;
 };
 
+/* MHD switches Nagle's algorithm on before it hands the socket over; together with the peer's delayed acknowledgements
+ * every second small frame would then wait for 40 ms. */
 static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, const char *extra, size_t extra_len,
                        MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
 {
     struct http_request *q = con_cls;
     struct upgraded *u = mem_zalloc(sizeof(*u));
+    int on = 1;
 
     (void)cls;
     (void)conn;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     u->http = q->http;
     u->handle = handle;
     u->fd = fd;

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "gateway/utf8.h"
+#include "lib/text.h"
 
 static int hex_digit(char c)
 {
@@ -44,7 +44,7 @@ int query_decode(const char *text, size_t len, bool plus, struct arena *a, const
         }
         out[n++] = c;
     }
-    if (!utf8_is_text((const uint8_t *)out, n))
+    if (!text_is_valid(out, n) || memchr(out, '\0', n))
         return err_set(e, ERR_INVALID, "the URL holds a NUL byte or is not UTF-8");
     *out_r = out;
     return 0;
@@ -97,33 +97,6 @@ const char *query_get(const struct query *q, const char *name)
 
 /* --- names ----------------------------------------------------------------------------------------------------- */
 
-enum { NAME_MAX_COMPARED = 32 };
-
-/* Levenshtein's distance; long names are cut. */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[NAME_MAX_COMPARED + 1];
-    size_t la = strnlen(a, NAME_MAX_COMPARED);
-    size_t lb = strnlen(b, NAME_MAX_COMPARED);
-
-    for (size_t j = 0; j <= lb; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; i <= la; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= lb; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[lb];
-}
-
 static bool is_listed(const char *name, const char *const *names)
 {
     for (; *names; names++)
@@ -135,10 +108,10 @@ static bool is_listed(const char *name, const char *const *names)
 static const char *nearest(const char *name, const char *const *names)
 {
     const char *best = NULL;
-    unsigned best_distance = 0;
+    size_t best_distance = 0;
 
     for (; *names; names++) {
-        unsigned d = distance(name, *names);
+        size_t d = text_distance(name, *names);
         if (!best || d < best_distance) {
             best = *names;
             best_distance = d;

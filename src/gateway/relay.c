@@ -4,7 +4,7 @@
  *   agent -> sink       log.chunk: the frame as it came, with the connection's number written into its head
  *   leader -> agent     welcome, assign, ack, stop: as JSON
  *   sink -> agent       log.ack: as JSON
- *   leader -> here      submitted, refused (of submissions and of agents)
+ *   leader -> here      what requests wait for: submitted, refused, change.done, change.refused, task.reason
  *   sink -> here        log.data, asked for and live
  * What cannot be passed on is dropped: every sender repeats what matters until it is acknowledged. */
 #include <string.h>
@@ -19,20 +19,52 @@
 static int handle_task_submitted(void *arg, const struct msg_from *from, const void *message, struct err *e)
 {
     struct gateway *g = arg;
+    const struct msg_task_submitted *m = message;
 
-    (void)from;
     (void)e;
-    submit_kept(g->submits, message);
+    hop_answer(g->hops, from->head.type, &m->request_id, m);
     return 0;
 }
 
 static int handle_task_refused(void *arg, const struct msg_from *from, const void *message, struct err *e)
 {
     struct gateway *g = arg;
+    const struct msg_task_refused *m = message;
 
     (void)from;
     (void)e;
-    submit_refused(g->submits, message);
+    hop_refuse(g->hops, &m->request_id, m->reason, m->message);
+    return 0;
+}
+
+static int handle_change_done(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    struct gateway *g = arg;
+    const struct msg_change_done *m = message;
+
+    (void)e;
+    hop_answer(g->hops, from->head.type, &m->request_id, m);
+    return 0;
+}
+
+static int handle_change_refused(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    struct gateway *g = arg;
+    const struct msg_change_refused *m = message;
+
+    (void)from;
+    (void)e;
+    hop_refuse(g->hops, &m->request_id, m->reason, m->message);
+    return 0;
+}
+
+static int handle_task_reason(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    struct gateway *g = arg;
+    const struct msg_task_reason *m = message;
+
+    (void)e;
+    hop_answer(g->hops, from->head.type, &m->request_id, m);
     return 0;
 }
 
@@ -76,6 +108,9 @@ static int handle_log_data(void *arg, const struct msg_from *from, const void *m
 static const struct msg_handler scheduler_handlers[] = {
     { MSG_TASK_SUBMITTED, FROM_SCHEDULER, handle_task_submitted },
     { MSG_TASK_REFUSED, FROM_SCHEDULER, handle_task_refused },
+    { MSG_CHANGE_DONE, FROM_SCHEDULER, handle_change_done },
+    { MSG_CHANGE_REFUSED, FROM_SCHEDULER, handle_change_refused },
+    { MSG_TASK_REASON, FROM_SCHEDULER, handle_task_reason },
     { MSG_AGENT_WELCOME, FROM_SCHEDULER, handle_agent_welcome },
     { MSG_AGENT_REFUSED, FROM_SCHEDULER, handle_agent_refused },
     { MSG_TASK_ASSIGN, FROM_SCHEDULER, handle_for_agent },

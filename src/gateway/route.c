@@ -85,7 +85,9 @@ enum route_end route_find(const struct route *table, size_t n, enum http_method 
 static const struct {
     enum http_method method;
     const char *name;
-} methods[] = { { HTTP_GET, "GET" }, { HTTP_HEAD, "HEAD" }, { HTTP_POST, "POST" } };
+} methods[] = {
+    { HTTP_GET, "GET" }, { HTTP_HEAD, "HEAD" }, { HTTP_POST, "POST" }, { HTTP_PUT, "PUT" }, { HTTP_DELETE, "DELETE" },
+};
 
 enum http_method route_method(const char *name)
 {

@@ -11,16 +11,22 @@
 struct gateway;
 struct request;
 
-enum http_method { HTTP_GET = 1, HTTP_HEAD = 2, HTTP_POST = 4, HTTP_OTHER = 8 };
+enum http_method { HTTP_GET = 1, HTTP_HEAD = 2, HTTP_POST = 4, HTTP_PUT = 8, HTTP_DELETE = 16, HTTP_OTHER = 32 };
 
 /* Answers the request now, or waits for something that will (request_wait). */
 typedef void route_fn(struct gateway *g, struct request *r);
+
+enum route_body {
+    BODY_NONE,                 /* is not looked at */
+    BODY_JSON,                 /* application/json, and nothing else */
+    BODY_MAYBE,                /* the same, or none at all */
+};
 
 struct route {
     enum http_method method;   /* a GET row also serves HEAD */
     const char *pattern;       /* "/v1/tasks/{id}/log": whole segments, at most one in braces */
     route_fn *fn;
-    bool takes_json;           /* a body of application/json, and nothing else */
+    enum route_body body;
 };
 
 enum route_end { ROUTE_FOUND, ROUTE_NOT_FOUND, ROUTE_WRONG_METHOD, ROUTE_BAD_PATH };

@@ -7,26 +7,45 @@
 #include "gateway/request.h"
 
 static const struct route routes[] = {
-    { HTTP_GET, "/", health_root, false },
-    { HTTP_GET, "/healthz", health_live, false },
-    { HTTP_GET, "/readyz", health_ready, false },
-    { HTTP_GET, "/api/health", health_get, false },
+    { HTTP_GET, "/", health_root, BODY_NONE },
+    { HTTP_GET, "/healthz", health_live, BODY_NONE },
+    { HTTP_GET, "/readyz", health_ready, BODY_NONE },
+    { HTTP_GET, "/api/health", health_get, BODY_NONE },
 
-    { HTTP_GET, "/ws", agents_serve, false },
-    { HTTP_POST, "/task", seed_post_task, true },
-    { HTTP_GET, "/task-status/{id}", seed_get_status, false },
-    { HTTP_GET, "/task-output/{id}", seed_get_output, false },
-    { HTTP_GET, "/mr-task/{mr}", seed_get_mr, false },
+    { HTTP_GET, "/ws", agents_serve, BODY_NONE },
+    { HTTP_POST, "/task", seed_post_task, BODY_JSON },
+    { HTTP_GET, "/task-status/{id}", seed_get_status, BODY_NONE },
+    { HTTP_GET, "/task-output/{id}", seed_get_output, BODY_NONE },
+    { HTTP_GET, "/mr-task/{mr}", seed_get_mr, BODY_NONE },
 
-    { HTTP_POST, "/v1/tasks", v1_post_task, true },
-    { HTTP_GET, "/v1/tasks", v1_get_tasks, false },
-    { HTTP_GET, "/v1/tasks/{id}", v1_get_task, false },
-    { HTTP_GET, "/v1/tasks/{id}/log", v1_get_log, false },
-    { HTTP_GET, "/v1/agents", v1_get_agents, false },
+    { HTTP_POST, "/v1/tasks", v1_post_task, BODY_JSON },
+    { HTTP_GET, "/v1/tasks", v1_get_tasks, BODY_NONE },
+    { HTTP_GET, "/v1/tasks/{id}", v1_get_task, BODY_NONE },
+    { HTTP_GET, "/v1/tasks/{id}/log", v1_get_log, BODY_NONE },
+    { HTTP_POST, "/v1/tasks/{id}/cancel", v1_cancel_task, BODY_MAYBE },
+    { HTTP_POST, "/v1/tasks/{id}/retry", v1_retry_task, BODY_MAYBE },
+
+    { HTTP_GET, "/v1/agents", v1_get_agents, BODY_NONE },
+    { HTTP_GET, "/v1/agents/{id}", v1_get_agent, BODY_NONE },
+    { HTTP_POST, "/v1/agents/{id}/drain", v1_drain_agent, BODY_MAYBE },
+    { HTTP_POST, "/v1/agents/{id}/resume", v1_resume_agent, BODY_MAYBE },
+
+    { HTTP_GET, "/v1/projects", v1_get_projects, BODY_NONE },
+    { HTTP_GET, "/v1/projects/{name}", v1_get_project, BODY_NONE },
+    { HTTP_PUT, "/v1/projects/{name}", v1_put_project, BODY_JSON },
+    { HTTP_POST, "/v1/projects/{name}/pause", v1_pause_project, BODY_MAYBE },
+    { HTTP_POST, "/v1/projects/{name}/resume", v1_resume_project, BODY_MAYBE },
+
+    { HTTP_GET, "/v1/groups", v1_get_groups, BODY_NONE },
+    { HTTP_PUT, "/v1/groups/{name}", v1_put_group, BODY_JSON },
+    { HTTP_DELETE, "/v1/groups/{name}", v1_delete_group, BODY_MAYBE },
+
+    { HTTP_GET, "/v1/queue", v1_get_queue, BODY_NONE },
+    { HTTP_POST, "/v1/queue/pause", v1_pause_queue, BODY_MAYBE },
+    { HTTP_POST, "/v1/queue/resume", v1_resume_queue, BODY_MAYBE },
 };
 
-/* application/json, with or without parameters. It also keeps web pages of other origins out: a browser asks
- * before it sends that type across origins. */
+/* application/json, with or without parameters. */
 static bool is_json(const char *type)
 {
     static const char wanted[] = "application/json";
@@ -35,6 +54,20 @@ static bool is_json(const char *type)
         return false;
     const char *rest = type + sizeof(wanted) - 1;
     return rest[strspn(rest, " \t")] == '\0' || rest[strspn(rest, " \t")] == ';';
+}
+
+/* false: answered. Besides telling forms from JSON this keeps web pages of other origins out: a browser asks before it
+ * sends that type across origins, and it says where a page is from when it sends another or nothing. */
+static bool check_body(struct request *r, enum route_body wanted)
+{
+    if (wanted == BODY_NONE || is_json(request_header(r, "Content-Type")))
+        return true;
+    if (wanted == BODY_MAYBE && r->body.len == 0 && !request_header(r, "Origin"))
+        return true;
+    reply_error(r, 415, wanted == BODY_JSON || r->body.len > 0
+                ? "the body must be JSON: send it with Content-Type: application/json"
+                : "a web page must send Content-Type: application/json with this call");
+    return false;
 }
 
 static void refuse_method(struct request *r, unsigned allowed)
@@ -64,10 +97,8 @@ void routes_serve(struct gateway *g, struct request *r)
     case ROUTE_FOUND:
         break;
     }
-    if (m.route->takes_json && !is_json(request_header(r, "Content-Type"))) {
-        reply_error(r, 415, "the body must be JSON: send it with Content-Type: application/json");
+    if (!check_body(r, m.route->body))
         return;
-    }
     r->param = m.param;
     m.route->fn(g, r);
 }

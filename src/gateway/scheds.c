@@ -30,7 +30,7 @@ static void leader_lost(struct scheds *s)
 {
     s->leader = NULL;
     log_warn("no scheduler leads");
-    submit_leader_down(s->g->submits);
+    hops_leader_down(s->g->hops);
 }
 
 static void on_welcome(void *arg, const struct msg_head *head, const struct msg_bus_welcome *welcome)
@@ -48,7 +48,7 @@ static void on_welcome(void *arg, const struct msg_head *head, const struct msg_
         log_info("leader", log_str("name", welcome->name), log_int("epoch", (int64_t)head->epoch));
     s->leader = sched;
     s->epoch = head->epoch;
-    submit_leader_up(s->g->submits);
+    hops_leader_up(s->g->hops);
     agents_leader_up(s->g->agents, s->epoch);
 }
 

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/gateway.h"
+#include "gateway/key.h"
 #include "gateway/request.h"
+#include "gateway/resource.h"
 #include "gateway/viewer.h"
 #include "proto/state.h"
 
@@ -14,30 +15,42 @@ enum { MR_ROWS_MAX = 1000 };
 
 /* --- POST /task ------------------------------------------------------------------------------------------------ */
 
-static void on_kept(struct gateway *g, struct request *r, const struct msg_task_submitted *answer)
+static void on_kept(struct gateway *g, struct request *r, const void *answer)
 {
-    struct msg_seed_submitted out = { .task_id = answer->task_id, .client_id = answer->agent_id };
+    const struct msg_task_submitted *kept = answer;
+    struct msg_seed_submitted out = { .task_id = kept->task_id, .client_id = kept->agent_id };
 
     (void)g;
-    out.has.client_id = answer->has.agent_id;
-    if (!answer->has.agent_id)
+    out.has.client_id = kept->has.agent_id;
+    if (!kept->has.agent_id)
         out.status = "queued";
+    if (uuid_cmp(&kept->request_id, &kept->task_id) != 0)
+        request_add_header(r, "Idempotent-Replayed", "true");
     reply_message(r, 200, MSG_SEED_SUBMITTED, &out);
 }
 
 void seed_post_task(struct gateway *g, struct request *r)
 {
+    static const struct hop_kind kind = { .question = MSG_TASK_SUBMIT, .answer = MSG_TASK_SUBMITTED,
+                                          .answered = on_kept, .failed = submit_failed };
+    struct msg_task_submit *task = arena_alloc(&r->arena, sizeof(*task));
     struct msg_seed_submit in = { 0 };
     struct err e = { 0 };
+    struct key key;
 
     if (msg_from_json(MSG_SEED_SUBMIT, r->body.data ? r->body.data : "", r->body.len, &r->arena, &in, &e) < 0) {
         reply_undecodable(r, &e);
         return;
     }
-    struct msg_task_submit task = { .project = "default", .repo = in.repo, .target = in.target, .args = in.args,
-                                    .mr = in.mr && in.mr[0] ? in.mr : NULL, .need_agent = true };
-    task.has.need_agent = true;
-    submit_start(g->submits, r, &task, on_kept);
+    if (key_read(r, KEY_CALL, &key, &e) < 0) {
+        reply_err(r, 400, &e);
+        return;
+    }
+    *task = (struct msg_task_submit){ .project = "default", .repo = in.repo, .target = in.target, .args = in.args,
+                                      .mr = in.mr && in.mr[0] ? in.mr : NULL, .need_agent = true,
+                                      .idempotency_key = key.text, .body_hash = key.hash };
+    task->has.need_agent = true;
+    submit_start(g, r, &kind, task);
 }
 
 /* --- GET /task-status/{id} ------------------------------------------------------------------------------------- */
@@ -60,22 +73,17 @@ static const char *status_message(const struct msg_v1_task *t, enum task_state s
     return arena_printf(a, "%s%s%s%s", t->state, cause, t->message ? ": " : "", t->message ? t->message : "");
 }
 
-static void on_status(void *arg, const struct msg_v1_tasks *tasks)
+static void on_status(void *arg, const struct db_answer *a)
 {
-    struct ticket *ticket = arg;
-    struct request *r = ticket_request(&ticket);
+    struct request *r = resource_request(arg, a);
 
     if (!r)
         return;
-    if (!tasks) {
-        reply_error(r, 503, "the database does not answer; try again");
-        return;
-    }
-    if (tasks->tasks.n == 0) {
+    if (a->end == DB_NONE) {
         reply_not_found(r, 404, "Build task not found");
         return;
     }
-    const struct msg_v1_task *t = &tasks->tasks.v[0];
+    const struct msg_v1_task *t = a->message;
     int known = task_state_by_name(t->state);
     enum task_state state = known < 0 ? TASK_LOST : (enum task_state)known;
     struct msg_seed_status out = { .status = task_state_seed_word(state), .exit_code = t->exit_code };
@@ -86,12 +94,15 @@ static void on_status(void *arg, const struct msg_v1_tasks *tasks)
 
 void seed_get_status(struct gateway *g, struct request *r)
 {
+    char key[UUID_TEXT_SIZE];
     struct uuid id;
 
-    if (uuid_parse(r->param, strlen(r->param), &id) < 0)
+    if (uuid_parse(r->param, strlen(r->param), &id) < 0) {
         reply_not_found(r, 400, "Invalid build id");
-    else
-        db_task(g->db, &id, on_status, request_wait(r));
+        return;
+    }
+    uuid_format(&id, key);
+    db_get(g->db, MSG_V1_TASK, key, on_status, request_wait(r));
 }
 
 /* --- GET /mr-task/{mr} ----------------------------------------------------------------------------------------- */
@@ -124,10 +135,11 @@ static void put_build(struct buf *out, const struct msg_v1_task *t, struct arena
 }
 
 /* Rows come newest first; the seed's callers get them in the order of submission. */
-static void on_builds(void *arg, const struct msg_v1_tasks *tasks)
+static void on_builds(void *arg, const struct db_answer *a)
 {
     struct ticket *ticket = arg;
     struct request *r = ticket_request(&ticket);
+    const struct msg_v1_tasks *tasks = a->message;
     struct buf body = { 0 };
 
     if (!r)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "gateway/utf8.h"
+#include "lib/text.h"
 
 /* Bytes at the end that must wait for what follows: a cut character, or a CR whose LF may be next. */
 static size_t undecided(const uint8_t *data, size_t len)
@@ -14,7 +14,7 @@ static size_t undecided(const uint8_t *data, size_t len)
         return 1;
     for (size_t back = 1; back <= 3 && back <= len; back++)
         if (data[len - back] >= 0xC0)
-            return utf8_step(data + len - back, back) < 0 ? back : 0;
+            return text_step(data + len - back, back) < 0 ? back : 0;
     return 0;
 }
 
@@ -66,7 +66,7 @@ size_t sse_text(const uint8_t *data, size_t len, char *out, size_t room, size_t 
         written += plain;
         if (done == len || room - written < SSE_STEP_MAX)
             break;
-        int step = utf8_step(data + done, len - done);
+        int step = text_step(data + done, len - done);
         const char *text = (const char *)data + done;
         size_t n = (size_t)step;
         if (data[done] == '\r' || data[done] == '\n') {

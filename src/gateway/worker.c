@@ -50,7 +50,7 @@ static int open_inside(struct gateway *g, struct err *e)
     if (!dsn)
         return -1;
     g->bus = bus_new(g->loop);
-    g->submits = submits_new(g);
+    g->hops = hops_new(g);
     g->agents = agents_new(g);
     g->tracks = tracks_new(g);
     g->follows = follows_new(g);
@@ -91,7 +91,7 @@ void worker_stop(void **state)
     if (!g)
         return;
     agents_free(&g->agents);
-    submits_free(&g->submits);
+    hops_free(&g->hops);
     db_close(&g->db);
     http_close(&g->http);
     viewers_free(&g->viewers);

@@ -11,6 +11,7 @@
 
 #include "lib/conf_impl.h"
 #include "lib/mem.h"
+#include "lib/text.h"
 
 #define KEY_PREFIX "ORION_"
 
@@ -272,7 +273,7 @@ static int flag_refuse(const struct conf *c, const char *flag, size_t len, struc
 
     for (size_t r = 0; r < c->n_rows; r++) {
         const char *known = c->rows[r].flag;
-        size_t distance = known ? conf_name_distance(name, known) : SIZE_MAX;
+        size_t distance = known ? text_distance(name, known) : SIZE_MAX;
 
         if (distance < closest && distance <= 3 && distance < strlen(known)) {
             closest = distance;

@@ -8,8 +8,6 @@
 int conf_number_parse(enum conf_type type, const char *text, int64_t *number_r); /* CONF_INT, CONF_MS, CONF_BYTES */
 int conf_bool_parse(const char *text, bool *value_r);
 
-/* How many single-character slips (one too many, one missing, one wrong, two swapped) lie between two names. */
-size_t conf_name_distance(const char *a, const char *b);
 /* Is `wrong` probably `name` misspelt? Short names must be closer, or any two of them would be. */
 bool conf_is_slip(const char *wrong, const char *name);
 

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "lib/conf_impl.h"
+#include "lib/text.h"
 
 struct suffix {
     const char *text;
@@ -58,41 +59,9 @@ int conf_bool_parse(const char *text, bool *value_r)
     return -1;
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-size_t conf_name_distance(const char *a, const char *b)
-{
-    enum { NAME_MAX_LEN = 63 };
-    size_t rows[3][NAME_MAX_LEN + 2];
-    size_t *before = rows[0], *last = rows[1], *now = rows[2];
-    size_t len_a = strlen(a), len_b = strlen(b);
-
-    if (len_a > NAME_MAX_LEN || len_b > NAME_MAX_LEN)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= len_b; j++)
-        before[j] = last[j] = j;
-    for (size_t i = 1; i <= len_a; i++) {
-        size_t *recycled = before;
-
-        now[0] = i;
-        for (size_t j = 1; j <= len_b; j++) {
-            now[j] = least(least(last[j], now[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                now[j] = least(now[j], before[j - 2] + 1);
-        }
-        before = last;
-        last = now;
-        now = recycled;
-    }
-    return last[len_b];
-}
-
 bool conf_is_slip(const char *wrong, const char *name)
 {
-    return conf_name_distance(wrong, name) <= (strlen(name) <= 5 ? 1u : 2u);
+    return text_distance(wrong, name) <= (strlen(name) <= 5 ? 1u : 2u);
 }
 
 void conf_put_masked(struct buf *out, const char *text)

@@ -10,6 +10,7 @@
 
 #include "lib/buf.h"
 #include "lib/clock.h"
+#include "lib/text.h"
 
 /* The one exception to "no variables at file scope": a log line must be possible from anywhere, and handing a
  * logger through every call would cost more than this struct. It is written by log_init, before any thread
@@ -85,36 +86,14 @@ bool log_enabled(enum log_level level)
     return level <= logger.level;
 }
 
-/* Length of the UTF-8 character at `s`, 0 when the bytes are none. */
-static size_t utf8_length(const unsigned char *s)
-{
-    static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    size_t n = 0;
-    unsigned code;
-
-    if (s[0] < 0x80)
-        return 1;
-    for (unsigned mask = 0x80; s[0] & mask; mask >>= 1)
-        n++; /* as many bytes as the first one has leading ones */
-    if (n < 2 || n > 4)
-        return 0;
-    code = s[0] & (0xFFu >> (n + 1));
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-        code = code << 6 | (s[i] & 0x3Fu);
-    }
-    return code < least[n] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000) ? 0 : n;
-}
-
 static void put_escaped(struct buf *line, const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
 
     while (*s) {
-        const size_t n = utf8_length(s);
+        const int n = text_step(s, strnlen((const char *)s, 4));
 
-        if (n == 0) {
+        if (n <= 0) {
             buf_printf(line, logger.is_json ? "\\ufffd" : "\\x%02x", *s);
             s++;
             continue;
@@ -126,7 +105,7 @@ static void put_escaped(struct buf *line, const char *text)
         else if (*s < 0x20 || *s == 0x7F)
             buf_printf(line, logger.is_json ? "\\u%04x" : "\\x%02x", *s);
         else
-            buf_append(line, s, n);
+            buf_append(line, s, (size_t)n);
         s += n;
     }
 }

@@ -191,6 +191,24 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     return copy;
 }
 
+/* Behind the head of `to`, which goes on filling its own block. */
+void arena_move(struct arena *to, struct arena *from)
+{
+    struct arena_block *last = from->head;
+
+    if (!last)
+        return;
+    while (last->next)
+        last = last->next;
+    if (to->head) {
+        last->next = to->head->next;
+        to->head->next = from->head;
+    } else {
+        to->head = from->head;
+    }
+    from->head = NULL;
+}
+
 void arena_fini(struct arena *a)
 {
     struct arena_block *b = a->head;

@@ -29,6 +29,7 @@ void *arena_dup(struct arena *a, const void *p, size_t size);
 char *arena_strdup(struct arena *a, const char *s);    /* NULL stays NULL */
 char *arena_strndup(struct arena *a, const char *s, size_t len);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void arena_move(struct arena *to, struct arena *from); /* what lies in `from` lives as long as `to` from now on */
 void arena_fini(struct arena *a);                      /* releases everything; the arena may be used again */
 
 #endif

@@ -20,6 +20,7 @@
 
 enum {
     CONNECT_DEADLINE_MS = 15000, /* longer than tcp_user_timeout, so that libpq gets to the next host by itself */
+    WORDS_MAX = 64, /* connection parameters that libpq knows */
     REFUSED_MS = 10, /* calls made while down are answered this late: an owner that retries at once must not spin */
 };
 
@@ -39,6 +40,7 @@ struct pg {
     struct timer *timer;      /* IDLE: the next attempt; CONNECTING, PREPARING: the deadline */
     struct timer *soon;       /* losing the connection and answering refused calls, outside of any callback */
     unsigned backoff_ms;
+    unsigned turn;            /* how many of the DSN's hosts are asked last */
     struct err lost;          /* set: the connection is over and will be dropped */
 
     struct call_queue calls;  /* sent; same order as in libpq */
@@ -196,6 +198,25 @@ void pg_call(struct pg *p, size_t stmt, const char *const *params, int n, pg_fn 
         call_refuse(p, call);
 }
 
+void pg_call_columns(struct pg *p, size_t stmt, struct pg_column *columns, int n, pg_fn *fn, void *arg)
+{
+    const struct call call = { .kind = CALL_QUERY, .stmt = stmt, .fn = fn, .arg = arg };
+    const char *values[PG_COLUMNS_MAX];
+    int lengths[PG_COLUMNS_MAX], formats[PG_COLUMNS_MAX];
+    size_t len;
+
+    for (int i = 0; i < n; i++) {
+        values[i] = pg_column_close(&columns[i], &len);
+        lengths[i] = (int)len;
+        formats[i] = 1;
+    }
+    p->pending++;
+    if (pg_is_up(p))
+        call_add(p, call, PQsendQueryPrepared(p->conn, p->stmts[stmt].name, n, values, lengths, formats, 0));
+    else
+        call_refuse(p, call);
+}
+
 void pg_sync(struct pg *p, pg_fn *fn, void *arg)
 {
     const struct call call = { .kind = CALL_SYNC, .fn = fn, .arg = arg };
@@ -229,6 +250,16 @@ static bool is_fatal(const struct pg *p, const PGresult *res)
     return strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0;
 }
 
+/* Before anything is left in a session that is not ours. */
+static void pid_end(struct pg *p, const struct pg_result *r)
+{
+    if (r->ok && pg_int(r, 0, 0) != PQbackendPID(p->conn))
+        conn_fail(p, ERR_SYSTEM, "", "it connects through a connection pooler, which may change the session between "
+                  "two transactions; name PostgreSQL itself");
+    else
+        call_answer(p, &p->calls, NULL);
+}
+
 static void prepare_end(struct pg *p)
 {
     if (p->failure.is_set) {
@@ -259,20 +290,26 @@ static void query_end(struct pg *p)
     }
     if (p->calls.head->kind == CALL_PREPARE)
         prepare_end(p);
+    else if (p->calls.head->kind == CALL_PID)
+        pid_end(p, &r);
     else
         call_answer(p, &p->calls, &r);
     PQclear(res);
 }
 
+static void prepare_start(struct pg *p);
+
 static void sync_end(struct pg *p)
 {
     struct pg_result r = { .ok = !p->failure.is_set };
-    bool is_prepared = p->calls.head->kind == CALL_PREPARED;
+    bool is_known = p->calls.head->kind == CALL_KNOWN, is_prepared = p->calls.head->kind == CALL_PREPARED;
 
     if (p->failure.is_set)
         pg_failure_tell(&p->failure, &r);
     p->failure.is_set = false; /* its text lives on until the next failure */
     call_answer(p, &p->calls, &r);
+    if (is_known)
+        prepare_start(p);
     if (!is_prepared)
         return;
     p->phase = PG_UP;
@@ -353,13 +390,23 @@ static void on_notice(void *arg, const PGresult *res)
         log_debug("database notice", log_str("notice", error_text(res)));
 }
 
-static void prepare_start(struct pg *p)
+/* Whose session is it? */
+static void session_start(struct pg *p)
 {
     p->phase = PG_PREPARING;
     if (PQsetnonblocking(p->conn, 1) < 0 || !PQenterPipelineMode(p->conn)) {
         conn_fail(p, ERR_UNAVAILABLE, "", PQerrorMessage(p->conn));
         return;
     }
+    call_add(p, (struct call){ .kind = CALL_PID },
+             PQsendQueryParams(p->conn, "SELECT pg_backend_pid()", 0, NULL, NULL, NULL, NULL, 0));
+    call_add(p, (struct call){ .kind = CALL_KNOWN }, PQpipelineSync(p->conn));
+    if (is_usable(p))
+        conn_flush(p);
+}
+
+static void prepare_start(struct pg *p)
+{
     for (size_t i = 0; i < p->n_stmts; i++)
         call_add(p, (struct call){ .kind = CALL_PREPARE, .stmt = i },
                  PQsendPrepare(p->conn, p->stmts[i].name, p->stmts[i].sql, 0, NULL));
@@ -381,7 +428,7 @@ static void connect_step(struct pg *p, PostgresPollingStatusType status)
                           p);
     timer_in(p->timer, CONNECT_DEADLINE_MS);
     if (status == PGRES_POLLING_OK)
-        prepare_start(p);
+        session_start(p);
 }
 
 static void on_socket(void *arg, uint32_t events)
@@ -406,15 +453,41 @@ static void on_socket(void *arg, uint32_t events)
     leave(p);
 }
 
+/* The DSN's words, its list of hosts turned, so that another one is asked first: libpq knows no deadline and never
+ * leaves a host that takes connections and then says nothing. Returns the new number of words. */
+static int turned_words(const struct pg *p, PQconninfoOption *words, struct arena *a, const char **keys,
+                        const char **values)
+{
+    int n = 0;
+
+    for (; words && words->keyword; words++) {
+        bool is_list = strcmp(words->keyword, "host") == 0 || strcmp(words->keyword, "hostaddr") == 0 ||
+                       strcmp(words->keyword, "port") == 0;
+
+        if (!words->val || n == WORDS_MAX)
+            continue;
+        keys[n] = words->keyword;
+        values[n++] = is_list ? pg_list_turn(words->val, p->turn, a) : words->val;
+    }
+    return n;
+}
+
 /* What stands before the user's words gives way to them, what stands behind does not. */
 static void connect_start(struct pg *p)
 {
-    const char *const keys[] = { "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-                                 "fallback_application_name", "dbname", "client_encoding", NULL };
-    const char *const values[] = { "5", "2", "3", "10000", p->application, p->dsn, "UTF8", NULL };
+    const char *keys[WORDS_MAX + 8] = { "keepalives_idle", "keepalives_interval", "keepalives_count",
+                                        "tcp_user_timeout", "fallback_application_name", "dbname" };
+    const char *values[WORDS_MAX + 8] = { "5", "2", "3", "10000", p->application, p->dsn };
+    PQconninfoOption *words = p->turn ? PQconninfoParse(p->dsn, NULL) : NULL;
+    struct arena arena = { 0 };
+    int n = words ? 5 + turned_words(p, words, &arena, keys + 5, values + 5) : 6;
 
+    keys[n] = "client_encoding";
+    values[n] = "UTF8";
     p->phase = PG_CONNECTING;
     p->conn = PQconnectStartParams(keys, values, 1);
+    PQconninfoFree(words);
+    arena_fini(&arena);
     if (!p->conn)
         abort(); /* no memory */
     PQsetNoticeReceiver(p->conn, on_notice, p);
@@ -448,10 +521,12 @@ static void on_timer(void *arg)
 {
     struct pg *p = arg;
 
-    if (p->phase == PG_IDLE)
+    if (p->phase == PG_IDLE) {
         connect_start(p);
-    else
-        conn_fail(p, ERR_UNAVAILABLE, "", "the database does not answer");
+        return;
+    }
+    p->turn++;
+    conn_fail(p, ERR_UNAVAILABLE, "", "the database does not answer");
 }
 
 /* --- the owner's side ------------------------------------------------------------------------------- */

@@ -9,7 +9,8 @@
  * Every callback is called exactly once, from the loop and never inside the call that asked for it (pg_close
  * excepted). Callbacks and hooks may call anything here, pg_close included. An error ends its transaction: the
  * failing call carries it, the calls behind it say that they were aborted, and the sync repeats it.
- * LISTEN is an ordinary statement of the table, without parameters. Names are resolved blockingly by libpq:
+ * LISTEN is an ordinary statement of the table, without parameters. A connection through a pooler (PgBouncer) is
+ * refused: statements, LISTEN and locks belong to a session. Names are resolved blockingly by libpq:
  * give addresses or socket directories where that matters. */
 #ifndef ORION_LIB_PG_H
 #define ORION_LIB_PG_H
@@ -22,6 +23,7 @@
 #include "lib/err.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
+#include "lib/uuid.h"
 
 struct pg;
 
@@ -65,6 +67,9 @@ size_t pg_pending(const struct pg *p);   /* calls whose callback is still to com
  * Nothing is executed before the next pg_sync. fn may be NULL. */
 void pg_call(struct pg *p, size_t stmt, const char *const *params, int n, pg_fn *fn, void *arg);
 void pg_sync(struct pg *p, pg_fn *fn, void *arg);
+/* Other words for a statement of the table, with the same parameters: they count from the moment when the server has
+ * taken them (fn, as for a call) until the connection is lost. For names that are known at run time only. */
+void pg_redefine(struct pg *p, size_t stmt, const char *sql, pg_fn *fn, void *arg);
 void pg_disconnect(struct pg *p);        /* drop the connection and start over; on_down is called, from the loop */
 
 /* One array parameter ('{"a","b",NULL}'), built element by element. */
@@ -80,6 +85,36 @@ const char *pg_array_text(struct pg_array *a);          /* closes the literal; v
 void pg_array_fini(struct pg_array *a);
 /* The server's text form of an array as texts in the arena; NULL elements become "". 0, or -1: no such array. */
 int pg_array_read(const char *literal, struct arena *a, const char *const **v_r, size_t *n_r);
+
+/* The same in the server's binary form, which costs it (and us) much less: for statements that are called all the time.
+ * All elements of one column are of one type; a column that is sent is not empty. */
+enum pg_type {
+    PG_BOOL = 16,
+    PG_BYTEA = 17,
+    PG_INT8 = 20,
+    PG_INT4 = 23,
+    PG_TEXT = 25,
+    PG_TIMESTAMPTZ = 1184,
+    PG_UUID = 2950,
+};
+struct pg_column {
+    struct buf data;
+    enum pg_type type;
+    uint32_t n;
+    bool has_null;
+};
+void pg_column_null(struct pg_column *c, enum pg_type type);
+void pg_column_text(struct pg_column *c, const char *text);   /* NULL: SQL NULL */
+void pg_column_bytes(struct pg_column *c, const void *data, size_t len);
+void pg_column_uuid(struct pg_column *c, const struct uuid *id);
+void pg_column_bool(struct pg_column *c, bool is_true);
+void pg_column_int(struct pg_column *c, enum pg_type type, int64_t n);   /* PG_INT4 or PG_INT8 */
+void pg_column_time(struct pg_column *c, int64_t wall_ms);
+void pg_column_reset(struct pg_column *c);                    /* empty, memory kept */
+void pg_column_fini(struct pg_column *c);
+/* As pg_call, every parameter a column; at most PG_COLUMNS_MAX. */
+enum { PG_COLUMNS_MAX = 32 };
+void pg_call_columns(struct pg *p, size_t stmt, struct pg_column *columns, int n, pg_fn *fn, void *arg);
 
 /* What a user may give as the store: a libpq URI or key=value string, or a socket directory. `sqlite:`, `mongodb:`
  * and *.db are refused with the sentence that names the fix. The caller frees the DSN; NULL: refused. */

@@ -7,8 +7,11 @@
 
 enum call_kind {
     CALL_QUERY,
+    CALL_REDEFINE,
     CALL_SYNC,
-    CALL_PREPARE,  /* ours, at connect: a statement of the table */
+    CALL_PID,      /* ours, at connect: whose session is it? */
+    CALL_KNOWN,    /* ours: the sync behind it */
+    CALL_PREPARE,  /* ours: a statement of the table */
     CALL_PREPARED, /* ours: the sync behind them */
 };
 
@@ -16,6 +19,7 @@ struct call {
     struct call *next;
     enum call_kind kind;
     size_t stmt;
+    unsigned version;   /* CALL_REDEFINE: of the statement */
     pg_fn *fn;
     void *arg;
 };
@@ -45,6 +49,12 @@ void pg_failure_tell(const struct failure *f, struct pg_result *r);
  * step. *delay_ms doubles up to 5 s; BACKOFF_FIRST_MS starts anew. */
 enum { BACKOFF_FIRST_MS = 100, BACKOFF_LAST_MS = 5000 };
 unsigned pg_backoff_next(unsigned *delay_ms);
+
+/* "a,b,c" from its element number `first` on: "b,c,a" for 1. In the arena. */
+const char *pg_list_turn(const char *list, unsigned first, struct arena *a);
+
+/* The parameter as it is sent; valid until the column is changed. */
+const char *pg_column_close(struct pg_column *c, size_t *len_r);
 
 /* libpq's messages run over several lines; this is the same text on one. The caller frees it. */
 char *pg_one_line(const char *message);

@@ -44,12 +44,12 @@ struct call_queue pg_queue_take(struct call_queue *q)
 
 bool pg_call_is_sync(const struct call *c)
 {
-    return c->kind == CALL_SYNC || c->kind == CALL_PREPARED;
+    return c->kind == CALL_SYNC || c->kind == CALL_KNOWN || c->kind == CALL_PREPARED;
 }
 
 bool pg_call_is_ours(const struct call *c)
 {
-    return c->kind == CALL_PREPARE || c->kind == CALL_PREPARED;
+    return c->kind != CALL_QUERY && c->kind != CALL_SYNC;
 }
 
 void pg_failure_note(struct failure *f, const char *sqlstate, const char *text, const char *detail)
@@ -77,6 +77,18 @@ unsigned pg_backoff_next(unsigned *delay_ms)
     hash_random(&random, sizeof(random));
     *delay_ms = *delay_ms * 2 < BACKOFF_LAST_MS ? *delay_ms * 2 : BACKOFF_LAST_MS;
     return half + random % (half + 1);
+}
+
+const char *pg_list_turn(const char *list, unsigned first, struct arena *a)
+{
+    const char *from = list;
+    size_t n = 1;
+
+    for (const char *p = list; *p; p++)
+        n += *p == ',';
+    for (first %= (unsigned)n; first > 0; first--)
+        from = strchr(from, ',') + 1;
+    return from == list ? list : arena_printf(a, "%s,%.*s", from, (int)(from - list - 1), list);
 }
 
 char *pg_one_line(const char *message)

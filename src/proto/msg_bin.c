@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "lib/text.h"
+
 static void put_u16(uint8_t *p, uint16_t v)
 {
     p[0] = (uint8_t)v;
@@ -62,16 +64,16 @@ static void write_text(const char *text, struct buf *out)
 {
     size_t len = text ? strlen(text) : 0, start;
 
-    if (msg_utf8_valid(text, len)) {
+    if (text_is_valid(text, len)) {
         write_slice(text, len, out);
         return;
     }
     start = out->len;
     for (const char *p = text, *end = text + len; p < end;) {
-        size_t n = msg_utf8_char(p, end);
+        int n = text_step(p, (size_t)(end - p));
 
-        buf_append(out, n ? p : "\xEF\xBF\xBD", n ? n : 3);
-        p += n ? n : 1;
+        buf_append(out, n > 0 ? p : "\xEF\xBF\xBD", n > 0 ? (size_t)n : 3);
+        p += n > 0 ? n : 1;
     }
     prefix_length(out, start);
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/text.h"
+
 /* Innermost part last: held[3].state. What does not fit is cut at the end. */
 static void path_append(const struct msg_where *w, char *out, size_t size)
 {
@@ -39,45 +41,13 @@ int msg_fail_missing(struct err *e, const struct msg_where *up, const char *name
     return msg_fail(e, &(struct msg_where){ up, name, MSG_NO_INDEX }, "is missing");
 }
 
-#define NAME_MAX_LEN 32
-
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
-}
-
-/* Single letters to insert, drop or change between two names; names over 32 letters are nothing like each other. */
-static size_t name_distance(const char *a, const char *b)
-{
-    size_t row[NAME_MAX_LEN + 1], na = strlen(a), nb = strlen(b);
-
-    if (na > NAME_MAX_LEN || nb > NAME_MAX_LEN)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= nb; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= na; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= nb; j++) {
-            size_t above = row[j];
-
-            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[nb];
-}
-
 static const char *name_nearest(const struct msg_desc *d, const char *name)
 {
     const char *best = NULL;
     size_t best_distance = strlen(name) / 3 + 2;   /* further away it is no slip of the pen */
 
     for (size_t i = 0; i < d->n; i++) {
-        size_t distance = name_distance(name, d->fields[i].name);
+        size_t distance = text_distance(name, d->fields[i].name);
 
         if (distance < best_distance) {
             best_distance = distance;
@@ -98,55 +68,6 @@ int msg_fail_unknown(struct err *e, const struct msg_where *up, const struct msg
     return err_field(e, path, "unknown field \"%s\"", path);
 }
 
-size_t msg_utf8_char(const char *text, const char *end)
-{
-    const uint8_t *p = (const uint8_t *)text;
-    size_t left = (size_t)(end - text), n;
-
-    if (!left)
-        return 0;
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] < 0xC2 || p[0] > 0xF4)
-        return 0;
-    n = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
-    if (left < n)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-    }
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xF0 && p[1] < 0x90))
-        return 0;   /* longer than needed */
-    if ((p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF4 && p[1] > 0x8F))
-        return 0;   /* a surrogate; beyond U+10FFFF */
-    return n;
-}
-
-bool msg_utf8_valid(const char *data, size_t len)
-{
-    const char *p = data, *end = data + len;
-    uint64_t word;
-
-    while (p < end) {
-        size_t n;
-
-        /* Nearly all text is ASCII: eight at a time. */
-        for (; (size_t)(end - p) >= sizeof(word); p += sizeof(word)) {
-            memcpy(&word, p, sizeof(word));
-            if (word & UINT64_C(0x8080808080808080))
-                break;
-        }
-        if (p == end)
-            break;
-        n = msg_utf8_char(p, end);
-        if (!n)
-            return false;
-        p += n;
-    }
-    return true;
-}
-
 int msg_check_len(size_t len, int64_t limit, const char *unit, const struct msg_where *w, struct err *e)
 {
     if (len > (uint64_t)limit)
@@ -160,7 +81,7 @@ int msg_check_text(const char *data, size_t len, int64_t limit, const struct msg
         return -1;
     if (len && memchr(data, 0, len))
         return msg_fail(e, w, "must not contain NUL");
-    if (!msg_utf8_valid(data, len))
+    if (!text_is_valid(data, len))
         return msg_fail(e, w, "must be valid UTF-8");
     return 0;
 }
@@ -176,7 +97,7 @@ int msg_check_key(const char *data, size_t len, const struct msg_where *w, struc
         return msg_fail(e, w, "has a name of %zu bytes; at most %d are allowed", len, MSG_KEY_MAX);
     if (memchr(data, 0, len))
         return msg_fail(e, w, "must not have NUL in a name");
-    if (!msg_utf8_valid(data, len))
+    if (!text_is_valid(data, len))
         return msg_fail(e, w, "must have names in valid UTF-8");
     return 0;
 }

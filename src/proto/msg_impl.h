@@ -72,9 +72,6 @@ int msg_check_key(const char *data, size_t len, const struct msg_where *w, struc
 int msg_check_int(int64_t v, const struct msg_field *f, const struct msg_where *w, struct err *e);
 int msg_check_len(size_t len, int64_t limit, const char *unit, const struct msg_where *w, struct err *e);
 int msg_check_required(const struct msg_desc *d, const void *message, const struct msg_where *up, struct err *e);
-/* Bytes of the valid UTF-8 character at p (1 to 4); 0: there is none. */
-size_t msg_utf8_char(const char *p, const char *end);
-bool msg_utf8_valid(const char *data, size_t len);
 
 #define MSG_MAGIC 0xB7   /* first byte of a binary message */
 

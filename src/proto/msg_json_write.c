@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/text.h"
 
 /* A byte that cannot stand for itself between quotes. */
 static void write_escape(unsigned char c, struct buf *out)
@@ -23,15 +24,21 @@ static void write_escape(unsigned char c, struct buf *out)
         buf_puts(out, "\xEF\xBF\xBD");   /* not UTF-8: U+FFFD, the replacement character */
 }
 
+/* Nearly all bytes. */
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 static void write_text(const char *text, struct buf *out)
 {
     const char *p = text ? text : "", *end = p + strlen(p), *plain = p;
 
     buf_putc(out, '"');
     while (p < end) {
-        size_t n = (unsigned char)*p < 0x20 || *p == '"' || *p == '\\' ? 0 : msg_utf8_char(p, end);
+        int n = is_plain((unsigned char)*p) ? 1 : (unsigned char)*p < 0x80 ? 0 : text_step(p, (size_t)(end - p));
 
-        if (n) {
+        if (n > 0) {
             p += n;
             continue;
         }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "scheduler/match.h"
-#include "scheduler/model.h"
+#include "scheduler/core_impl.h"
 
 static void refuse(struct step *s, struct route to, int64_t code, const char *reason)
 {
@@ -60,10 +60,12 @@ static void read_inventory(struct step *s, struct agent *a, const struct msg_age
 
         if (at && at->agent == a && !attempt_is_terminal(at->state)) {
             at->is_listed = true;
-            if (at->state == ATTEMPT_ASSIGNED)
+            if (!at->started_ms)
                 attempt_accepted(s, at);
+            if (at->state == ATTEMPT_STOPPING)
+                attempt_halt_again(s, at);
         } else if (is_running) {
-            attempt_stop(s, s->from, &held->task_id, held->attempt, "this attempt is not yours any more");
+            attempt_forget(s, s->from, &held->task_id, held->attempt, "this attempt is not yours any more");
         }
     }
 }
@@ -77,7 +79,9 @@ static void settle_inventory(struct step *s, struct agent *a)
         next = LIST_NEXT(at, of_agent);
         if (at->is_listed) {
             at->is_listed = false;
-        } else if (at->state == ATTEMPT_ASSIGNED) {
+        } else if (!at->started_ms && at->state == ATTEMPT_STOPPING) {
+            attempt_end(s, at, &(struct ending){ STATE_CANCEL, "policy", NULL });
+        } else if (!at->started_ms) {
             at->session = a->session;
             attempt_mark(s->core, at);
             attempt_send(s, at);
@@ -94,6 +98,7 @@ static void take_facts(struct step *s, struct agent *a, const struct msg_agent_h
     agent_labels(a, m->labels);
     a->instance = m->instance;
     a->slots = m->slots;
+    a->hello = m->has.count ? m->count : 0;
     a->session = ++s->core->session;
     a->seen_ms = s->at_ms;
     s->core->agents_up += !a->is_up;
@@ -111,6 +116,8 @@ void step_hello(struct step *s, const void *message)
         refuse(s, s->from, CORE_CLOSE_REPLACED, "another instance of this agent holds the lease");
         return;
     }
+    if (a && a->is_up && m->has.count && m->count <= a->hello)
+        return;   /* a newer one overtook it */
     if (!a)
         a = agent_new(s->core, &m->agent_id);
     if (a->route.peer && (a->route.peer != s->from.peer || a->route.conn != s->from.conn))

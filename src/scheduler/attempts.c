@@ -1,27 +1,8 @@
-/* attempts.c - who runs a task: given to an agent, accepted, declined, lost; back to the queue or the end.
- *
- * Which ends count against the tries: lost with its agent, declined, spoilt by the farm. An attempt that an agent
- * gives back in an orderly stop (lost, cause policy) does not, but even those are bounded. */
+/* attempts.c - who runs a task: given to an agent, accepted, declined, not accepted in time. endings.c says what follows. */
 #include <string.h>
 
 #include "scheduler/match.h"
-#include "scheduler/model.h"
-
-enum { GIVEN_BACK_MAX = 100 };
-
-bool attempt_is_counted(const struct attempt *at)
-{
-    switch (at->state) {
-    case ATTEMPT_REFUSED:
-        return true;
-    case ATTEMPT_LOST:
-        return strcmp(at->cause, "agent") == 0;
-    case ATTEMPT_FAILED:
-        return strcmp(at->cause, "infrastructure") == 0;
-    default:
-        return false;
-    }
-}
+#include "scheduler/core_impl.h"
 
 /* --- messages ------------------------------------------------------------------------------------------------ */
 
@@ -35,7 +16,7 @@ void attempt_ack(struct step *s, const struct uuid *task_id, int64_t number, con
     m->fact = fact;
 }
 
-void attempt_stop(struct step *s, struct route to, const struct uuid *task_id, int64_t number, const char *reason)
+void attempt_forget(struct step *s, struct route to, const struct uuid *task_id, int64_t number, const char *reason)
 {
     struct msg_task_stop *m;
 
@@ -69,11 +50,22 @@ void attempt_send(struct step *s, struct attempt *at)
     m->env = spec->env;
     m->separate_streams = m->has.separate_streams = spec->separate_streams;
     m->sink = step_text(s, at->sink);
+    m->timeout_ms = task_policy(t)->timeout_ms;
+    m->has.timeout_ms = m->timeout_ms > 0;
+    m->silence_timeout_ms = task_policy(t)->silence_timeout_ms;
+    m->has.silence_timeout_ms = m->silence_timeout_ms > 0;
 }
 
 void attempt_seal(struct step *s, struct attempt *at)
 {
-    struct msg_log_seal *m = step_message(s, MSG_LOG_SEAL, sizeof *m, (struct route){ 0 });
+    struct msg_log_seal *m;
+
+    if (at->has_head && at->log_chunks == 0) {   /* nothing was written: there is nothing to seal */
+        at->log_state = LOG_COMPLETE;
+        task_waits_out(s->core, at->task);
+        return;
+    }
+    m = step_message(s, MSG_LOG_SEAL, sizeof *m, (struct route){ 0 });
 
     s->fx->messages.v[s->fx->messages.n - 1].sink = step_text(s, at->sink);
     m->task_id = at->task->id;
@@ -91,21 +83,18 @@ void attempt_seal(struct step *s, struct attempt *at)
 struct attempt *attempt_assign(struct step *s, struct task *t, struct agent *a)
 {
     const struct core_config *config = s->core->config;
-    struct row_segment *segment = effects_segment(s->fx);
     struct attempt *at;
 
     queue_remove(s->core, t);
+    project_took(s->core, t->project);
     t->number++;
     t->state = (enum task_state)task_next(t->state, STATE_ASSIGN);
-    at = attempt_new(t, t->number, a);
+    at = attempt_new(s->core, t, t->number, a);
     at->session = a->session;
     at->state = ATTEMPT_ASSIGNED;
     at->assigned_ms = s->at_ms;
     at->is_new = true;
     text_set(&at->sink, config->sinks[match_sink(&t->id, at->number, config->n_sinks)]);
-    segment->task_id = t->id;
-    segment->attempt = at->number;
-    segment->sink = step_text(s, at->sink);
     task_mark(s->core, t);
     attempt_mark(s->core, at);
     attempt_send(s, at);
@@ -118,16 +107,17 @@ void dispatch(struct step *s)
     struct agent *a;
     struct task *t;
 
+    after_settle(s);
     while ((t = TAILQ_FIRST(&core->placing))) {
         TAILQ_REMOVE(&core->placing, t, placing);
         t->is_placing = false;
-        if (heap_has(&t->place) && (a = queue_agent_for(t)))
+        if (heap_has(&t->place) && (a = queue_agent_for(core, t)))
             step_event(s, "task.assigned", t, attempt_assign(s, t, a), NULL);
     }
     while ((a = TAILQ_FIRST(&core->filling))) {
         TAILQ_REMOVE(&core->filling, a, filling);
         a->is_filling = false;
-        while (a->route.peer && a->busy < a->slots && (t = queue_task_for(a)))
+        while (queue_agent_is_usable(a) && a->busy < a->slots && (t = queue_task_for(core, a)))
             step_event(s, "task.assigned", t, attempt_assign(s, t, a), NULL);
     }
 }
@@ -135,15 +125,26 @@ void dispatch(struct step *s)
 void attempt_accepted(struct step *s, struct attempt *at)
 {
     struct task *t = at->task;
+    int64_t timeout_ms = task_policy(t)->timeout_ms;
 
-    at->state = (enum attempt_state)attempt_next(at->state, STATE_ACCEPT);
+    if (at->state == ATTEMPT_ASSIGNED)   /* else it is stopping, and stays so */
+        at->state = (enum attempt_state)attempt_next(at->state, STATE_ACCEPT);
     at->started_ms = s->at_ms;
-    t->state = (enum task_state)task_next(t->state, STATE_ACCEPT);
-    if (!t->started_ms)
-        t->started_ms = s->at_ms;
-    task_mark(s->core, t);
     attempt_mark(s->core, at);
+    if (!t->ended_ms) {
+        t->state = (enum task_state)task_next(t->state, STATE_ACCEPT);
+        t->started_ms = t->started_ms ? t->started_ms : s->at_ms;
+        task_mark(s->core, t);
+    }
+    if (timeout_ms)   /* the agent keeps that clock; this is for one that does not */
+        step_timer_in(s, TIMER_WALL, t, at->number, timeout_ms + s->core->config->stop_ms);
     step_event(s, "attempt.accepted", t, at, NULL);
+}
+
+/* The agent has said hello since, and did not have it: what it said before is void. */
+bool attempt_is_sent_again(const struct attempt *at, int64_t session)
+{
+    return at && !attempt_is_terminal(at->state) && !at->started_ms && at->session != session;
 }
 
 void step_accept(struct step *s, const void *message)
@@ -151,69 +152,20 @@ void step_accept(struct step *s, const void *message)
     const struct msg_task_accept *m = message;
     struct attempt *at = attempt_find(s->core, &m->task_id, m->attempt);
 
+    if (attempt_is_sent_again(at, m->session))
+        return;
     attempt_ack(s, &m->task_id, m->attempt, "accept");
-    if (!at || attempt_is_terminal(at->state))
-        attempt_stop(s, s->from, &m->task_id, m->attempt, "this attempt has ended");
-    else if (at->state == ATTEMPT_ASSIGNED)
-        attempt_accepted(s, at);
-}
-
-/* --- ending without a verdict ------------------------------------------------------------------------------------ */
-
-void task_end(struct step *s, struct task *t, enum state_event event, const struct attempt *by)
-{
-    struct row_event *ev;
-
-    t->state = (enum task_state)task_next(t->state, event);
-    t->cause = by->cause;
-    text_set(&t->message, by->message);
-    t->exit_code = by->exit_code;
-    t->ended_ms = s->at_ms;
-    task_drop_spec(s->core, t);
-    TAILQ_INSERT_TAIL(&s->core->ended, t, ended);
-    t->is_waiting_out = true;
-    task_mark(s->core, t);
-    ev = step_event(s, "task.ended", t, by, NULL);
-    event_data(s, ev, "state", task_state_name(t->state));
-    event_data(s, ev, "cause", t->cause);
-    if (t->exit_code >= 0)
-        event_data(s, ev, "exit_code", arena_printf(&s->fx->arena, "%lld", (long long)t->exit_code));
-}
-
-static bool is_try_left(const struct core *core, const struct task *t)
-{
-    const struct attempt *at;
-    int64_t counted = 0;
-
-    LIST_FOREACH(at, &t->attempts, of_task)
-        counted += attempt_is_counted(at);
-    return counted < core->config->tries && t->number < core->config->tries + GIVEN_BACK_MAX;
-}
-
-void attempt_end(struct step *s, struct attempt *at, const struct ending *end)
-{
-    struct task *t = at->task;
-    struct row_event *ev;
-
-    at->state = (enum attempt_state)attempt_next(at->state, end->event);
-    at->cause = end->cause;
-    text_set(&at->message, end->message);
-    at->ended_ms = s->at_ms;
-    attempt_detach(s->core, at);
-    attempt_mark(s->core, at);
-    if (is_try_left(s->core, t)) {
-        t->state = (enum task_state)task_next(t->state, STATE_RETRY);
-        queue_push(s->core, t);
-        task_mark(s->core, t);
-        ev = step_event(s, "task.requeued", t, at, NULL);
-        event_data(s, ev, "state", attempt_state_name(at->state));
-        event_data(s, ev, "cause", at->cause);
-        event_data(s, ev, "message", at->message);
-    } else {
-        task_end(s, t, end->event == STATE_FAIL ? STATE_FAIL : STATE_LOSE, at);
+    if (!at || attempt_is_terminal(at->state)) {
+        attempt_forget(s, s->from, &m->task_id, m->attempt, "this attempt has ended");
+        return;
     }
-    attempt_seal(s, at);
+    if (!at->started_ms)
+        attempt_accepted(s, at);
+    if (at->state == ATTEMPT_STOPPING)
+        attempt_halt_again(s, at);
 }
+
+/* --- never begun, or not to be trusted --------------------------------------------------------------------------- */
 
 void step_decline(struct step *s, const void *message)
 {
@@ -233,9 +185,9 @@ void step_accept_out(struct step *s, const void *message)
     const struct input_clock *m = message;
     struct attempt *at = attempt_find(s->core, &m->id, m->attempt);
 
-    if (!at || at->state != ATTEMPT_ASSIGNED || at->session != m->session)
+    if (!at || attempt_is_terminal(at->state) || at->started_ms || at->session != m->session)
         return;
-    attempt_stop(s, at->agent->route, &m->id, m->attempt, "not accepted in time");
+    attempt_forget(s, at->agent->route, &m->id, m->attempt, "not accepted in time");
     attempt_end(s, at, &(struct ending){ STATE_LOSE, "agent", "the agent did not accept it in time" });
 }
 
@@ -246,6 +198,6 @@ void step_give_up(struct step *s, const void *message)
 
     if (!at || attempt_is_terminal(at->state))
         return;
-    attempt_stop(s, at->agent->route, &m->id, m->attempt, "what the agent said about it cannot be stored");
+    attempt_forget(s, at->agent->route, &m->id, m->attempt, "what the agent said about it cannot be stored");
     attempt_end(s, at, &(struct ending){ STATE_FAIL, "infrastructure", "what the agent said about it cannot be stored" });
 }

@@ -1,14 +1,22 @@
-/* clocks.c - leases and acceptance deadlines on CLOCK_BOOTTIME; tells the core what follows from them.
+/* clocks.c - leases, acceptance deadlines and the core's timers on CLOCK_BOOTTIME; tells the core what follows from them.
  *
  * Leases are renewed in memory only. All leases have one length and so have all deadlines: each kind is a list in the
- * order of running out, and one timer looks at the heads. While nobody can act on it, nothing runs out. */
+ * order of running out; the core's timers are a heap (alarms.c). One timer of the loop looks at the heads. While
+ * nobody can act on it, nothing runs out. */
 #include <sys/queue.h>
 
 #include "lib/clock.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
 #include "lib/table.h"
+#include "scheduler/alarms.h"
 #include "scheduler/scheduler.h"
+
+enum {
+    ROUND_MAX = 1000,        /* timers for one turn of the loop */
+    AGAIN_MS = 5,            /* the next look when the shell is full */
+    SLEPT_MS = 2000,         /* so late is a timer only when the process was stopped */
+};
 
 struct lease {
     struct uuid agent_id;
@@ -27,10 +35,13 @@ struct deadline {
 struct clocks {
     struct scheduler *s;
     struct timer *timer;
+    uint64_t due_ms;                        /* when the timer should ring */
     bool is_held;
     struct table by_session, by_agent;      /* the latest lease of every agent, those that ran out included */
     TAILQ_HEAD(, lease) leases;             /* longest silent first */
     TAILQ_HEAD(, deadline) deadlines;
+    struct alarms alarms;
+    uint64_t agents_first_ms;               /* until then a running attempt's time limits wait for what its agent says */
 };
 
 static void lease_end(struct clocks *c, struct lease *l)
@@ -50,16 +61,47 @@ static void timer_set(struct clocks *c)
     const struct scheduler_settings *set = c->s->settings;
     const struct lease *l = TAILQ_FIRST(&c->leases);
     const struct deadline *d = TAILQ_FIRST(&c->deadlines);
-    uint64_t now = clock_boot_ms(), at = UINT64_MAX;
+    uint64_t now = clock_boot_ms(), at = alarms_next(&c->alarms);
 
     if (c->is_held)
         return;
-    if (l)
+    if (l && l->heard_ms + (uint64_t)set->lease_ms < at)
         at = l->heard_ms + (uint64_t)set->lease_ms;
     if (d && d->since_ms + (uint64_t)set->accept_ms < at)
         at = d->since_ms + (uint64_t)set->accept_ms;
-    if (at != UINT64_MAX)
-        timer_in(c->timer, at > now ? at - now : 0);
+    if (at == UINT64_MAX)
+        return;
+    c->due_ms = at > now ? at : now;
+    timer_in(c->timer, c->due_ms - now);
+}
+
+/* After a pause the agents' words come first: an attempt may have ended in time, and nobody could hear it. */
+static bool is_early(struct clocks *c, struct core_timer *timer, uint64_t now)
+{
+    if ((timer->kind != TIMER_WALL && timer->kind != TIMER_STOP) || now >= c->agents_first_ms)
+        return false;
+    timer->in_ms = (int64_t)(c->agents_first_ms - now);
+    alarms_add(&c->alarms, timer, now);
+    return true;
+}
+
+static void ring(struct clocks *c, uint64_t now)
+{
+    struct core_timer timer;
+
+    for (int i = 0; i < ROUND_MAX && !c->is_held && !shell_is_full(c->s->shell); i++) {
+        if (!alarms_take(&c->alarms, now, &timer))
+            return;
+        if (!is_early(c, &timer, now))
+            shell_timer(c->s->shell, &timer);
+    }
+}
+
+/* The shell is full: what is left comes later. */
+static void timer_again(struct clocks *c, uint64_t now)
+{
+    c->due_ms = now + AGAIN_MS;
+    timer_in(c->timer, AGAIN_MS);
 }
 
 static void on_timer(void *arg)
@@ -70,6 +112,10 @@ static void on_timer(void *arg)
     struct deadline *d;
     struct lease *l;
 
+    if (now > c->due_ms + SLEPT_MS && !c->is_held) {   /* stopped: what was said meanwhile is not read yet */
+        clocks_go(c);
+        return;
+    }
     while (!c->is_held && (l = TAILQ_FIRST(&c->leases)) && l->heard_ms + (uint64_t)set->lease_ms <= now) {
         struct input_clock out = { l->agent_id, 0, l->session };
         TAILQ_REMOVE(&c->leases, l, by_age);
@@ -82,7 +128,11 @@ static void on_timer(void *arg)
         mem_free(&d);
         shell_clock(c->s->shell, INPUT_ACCEPT_OUT, &out);
     }
-    timer_set(c);
+    ring(c, now);
+    if (!c->is_held && shell_is_full(c->s->shell))
+        timer_again(c, now);
+    else
+        timer_set(c);
 }
 
 struct clocks *clocks_open(struct scheduler *s)
@@ -94,6 +144,7 @@ struct clocks *clocks_open(struct scheduler *s)
     c->timer = loop_timer(s->loop, on_timer, c);
     TAILQ_INIT(&c->leases);
     TAILQ_INIT(&c->deadlines);
+    alarms_init(&c->alarms);
     return c;
 }
 
@@ -119,6 +170,7 @@ void clocks_clear(struct clocks *c)
         TAILQ_REMOVE(&c->deadlines, d, by_age);
         mem_free(&d);
     }
+    alarms_clear(&c->alarms);
 }
 
 static struct lease *lease_of(const struct clocks *c, int64_t session)
@@ -205,6 +257,25 @@ void clocks_deadline(struct clocks *c, const struct uuid *task_id, int64_t attem
         timer_set(c);
 }
 
+void clocks_timer(struct clocks *c, const struct core_timer *timer)
+{
+    uint64_t first = alarms_next(&c->alarms);
+
+    alarms_add(&c->alarms, timer, clock_boot_ms());
+    if (!timer_is_on(c->timer) || alarms_next(&c->alarms) < first)
+        timer_set(c);
+}
+
+void clocks_task_ended(struct clocks *c, const struct uuid *task_id)
+{
+    alarms_forget(&c->alarms, task_id);
+}
+
+void clocks_no_timers(struct clocks *c)
+{
+    alarms_clear(&c->alarms);
+}
+
 void clocks_hold(struct clocks *c)
 {
     c->is_held = true;
@@ -221,6 +292,7 @@ void clocks_go(struct clocks *c)
         l->heard_ms = now;
     TAILQ_FOREACH(d, &c->deadlines, by_age)
         d->since_ms = now;
+    c->agents_first_ms = now + (uint64_t)c->s->settings->accept_ms;
     c->is_held = false;
     timer_set(c);
 }

@@ -1,12 +1,13 @@
 /* core.c - one input becomes effects: the table of inputs, the journal's rows, and the final rows of a batch.
  *
  * Given inputs in order; changes only the core and the effects. ARCHITECTURE "The life of a task" and "When something
- * dies" say what must follow from what; the handlers are in submit.c, agents.c, attempts.c and results.c. */
+ * dies" say what must follow from what; the handlers are in
+ * submit.c, agents.c, attempts.c, results.c, stops.c, changes.c, why.c and load.c. */
 #include "scheduler/core.h"
 
 #include <string.h>
 
-#include "scheduler/model.h"
+#include "scheduler/core_impl.h"
 
 struct core *core_new(const struct core_config *config)
 {
@@ -16,9 +17,14 @@ struct core *core_new(const struct core_config *config)
     LIST_INIT(&core->all_demands);
     TAILQ_INIT(&core->dirty_tasks);
     TAILQ_INIT(&core->ended);
+    TAILQ_INIT(&core->resting);
     TAILQ_INIT(&core->placing);
+    TAILQ_INIT(&core->settling);
+    TAILQ_INIT(&core->hanging);
     TAILQ_INIT(&core->dirty_attempts);
     TAILQ_INIT(&core->dirty_agents);
+    TAILQ_INIT(&core->dirty_projects);
+    TAILQ_INIT(&core->dirty_groups);
     TAILQ_INIT(&core->filling);
     TAILQ_INIT(&core->keys_by_age);
     return core;
@@ -47,12 +53,17 @@ void core_free(struct core **core)
         key_free(c, &k);
     for (size_t at = 0; (t = table_next(&c->tasks, &at)); at--) /* removal moves others into that slot */
         task_free(c, &t);
+    queue_fini(c);
     for (size_t at = 0; (a = table_next(&c->agents, &at));)
         agent_free(a);
+    shares_fini(c);
     table_fini(&c->tasks);
     table_fini(&c->agents);
     table_fini(&c->keys);
     table_fini(&c->demands);
+    table_fini(&c->lanes);
+    table_fini(&c->twins);
+    table_fini(&c->kin);
     mem_free(&c);
 }
 
@@ -60,6 +71,7 @@ void core_free(struct core **core)
 
 static void step_lead(struct step *s, const void *message)
 {
+    const struct core_config *c = s->core->config;
     const struct input_lead *lead = message;
     struct row_event *ev;
 
@@ -67,7 +79,9 @@ static void step_lead(struct step *s, const void *message)
     ev = step_event(s, "leader.started", NULL, NULL, NULL);
     event_data(s, ev, "name", lead->name);
     event_data(s, ev, "version", lead->version);
-    event_data(s, ev, "tries", arena_printf(&s->fx->arena, "%lld", (long long)s->core->config->tries));
+    event_data(s, ev, "config", arena_printf(&s->fx->arena, "tries=%lld killed=%lld ageing=%lld retry=%lld..%lld stop=%lld",
+               (long long)c->tries, (long long)c->killed_agents, (long long)c->ageing_ms, (long long)c->retry_ms,
+               (long long)c->retry_max_ms, (long long)c->stop_ms));
 }
 
 static step_fn *const steps[INPUT_KINDS] = {
@@ -83,6 +97,14 @@ static step_fn *const steps[INPUT_KINDS] = {
     [INPUT_RESULT] = step_result,
     [INPUT_SEALED] = step_sealed,
     [INPUT_GIVE_UP] = step_give_up,
+    [INPUT_TIMER] = step_timer,
+    [INPUT_CANCEL] = step_cancel,
+    [INPUT_AGENT_SET] = step_agent_set,
+    [INPUT_PROJECT_SET] = step_project_set,
+    [INPUT_GROUP_SET] = step_group_set,
+    [INPUT_QUEUE_SET] = step_queue_set,
+    [INPUT_WHY] = step_why,
+    [INPUT_LOADED] = step_loaded,
 };
 
 void core_step(struct core *core, const struct input *in, struct effects *fx)
@@ -119,6 +141,13 @@ void *step_message(struct step *s, enum msg_type type, size_t size, struct route
     return body;
 }
 
+void step_timer_in(struct step *s, enum timer_kind kind, const struct task *t, int64_t attempt, int64_t in_ms)
+{
+    struct core_timer *timer = effects_timer(s->fx);
+
+    *timer = (struct core_timer){ kind, t->id, attempt, in_ms > 0 ? in_ms : 0 };
+}
+
 /* The row is valid until the next one is made. */
 struct row_event *step_event(struct step *s, const char *kind, const struct task *t, const struct attempt *at,
                              const struct agent *a)
@@ -131,7 +160,7 @@ struct row_event *step_event(struct step *s, const char *kind, const struct task
     ev->epoch = s->core->epoch;
     ev->kind = kind;
     if (t) {
-        ev->project = step_text(s, t->project);
+        ev->project = step_text(s, t->project->name);
         ev->task_id = t->id;
     }
     if (at) {
@@ -167,11 +196,12 @@ static void collect_task(struct core *core, struct task *t, struct effects *fx)
         .created_ms = t->created_ms,
         .started_ms = t->started_ms,
         .ended_ms = t->ended_ms,
+        .not_before_ms = t->not_before_ms,
         .spec = t->is_new ? spec_pack(t->spec, &fx->arena) : NULL,
     };
     t->is_new = t->is_dirty = false;
     if (t->ended_ms)
-        task_drop_spec(core, t);
+        task_close(core, t);
 }
 
 static void collect_attempt(struct attempt *at, struct effects *fx)
@@ -191,6 +221,8 @@ static void collect_attempt(struct attempt *at, struct effects *fx)
         .commit = arena_strdup(&fx->arena, at->commit),
         .driver = arena_strdup(&fx->arena, at->driver),
         .workspace = arena_strdup(&fx->arena, at->workspace),
+        .sink = arena_strdup(&fx->arena, at->sink),
+        .stop = at->stop,
         .exit_code = at->exit_code,
         .signal = at->signal,
         .log_state = at->log_state,
@@ -219,10 +251,48 @@ static void collect_agent(struct agent *a, struct effects *fx)
         .labels = spec_pack(a->texts, &fx->arena)->labels,
         .slots = a->slots,
         .session = a->session,
+        .hello = a->hello,
         .is_up = a->is_up,
+        .is_draining = a->is_draining,
         .seen_ms = a->seen_ms,
     };
     a->is_new = a->is_dirty = false;
+}
+
+static void collect_project(struct project *p, struct effects *fx)
+{
+    struct row_project *row = effects_project(fx);
+
+    *row = (struct row_project){ arena_strdup(&fx->arena, p->name), p->weight, p->is_paused, p->supersede };
+    p->is_dirty = false;
+}
+
+static void collect_group(struct core *core, struct group *g, struct effects *fx)
+{
+    struct row_group *row = effects_group(fx);
+
+    *row = (struct row_group){ arena_strdup(&fx->arena, g->name), g->capacity };
+    g->is_dirty = false;
+    g->tasks++;
+    group_release(core, g);   /* a group that went back to the default and has no task is gone now */
+}
+
+static void collect_shares(struct core *core, struct effects *fx)
+{
+    struct project *p;
+    struct group *g;
+
+    while ((p = TAILQ_FIRST(&core->dirty_projects))) {
+        TAILQ_REMOVE(&core->dirty_projects, p, dirty);
+        collect_project(p, fx);
+    }
+    while ((g = TAILQ_FIRST(&core->dirty_groups))) {
+        TAILQ_REMOVE(&core->dirty_groups, g, dirty);
+        collect_group(core, g, fx);
+    }
+    if (core->is_queue_dirty)
+        effects_queue(fx)->is_paused = core->is_paused;
+    core->is_queue_dirty = false;
 }
 
 void core_collect(struct core *core, struct effects *fx)
@@ -243,6 +313,7 @@ void core_collect(struct core *core, struct effects *fx)
         TAILQ_REMOVE(&core->dirty_agents, a, dirty);
         collect_agent(a, fx);
     }
+    collect_shares(core, fx);
 }
 
 struct core_counts core_count(const struct core *core)

@@ -17,6 +17,7 @@ struct core;
 enum {
     CORE_TRIES_MAX = 100,
     CORE_RECENT_MS = 2 * 60 * 1000,          /* an ended task stays known that long: its submit may be sent again */
+    CORE_RESENT_MS = 30 * 1000,              /* a submission that was not answered is sent again for less than that */
     CORE_KEY_MS = 24 * 60 * 60 * 1000,       /* an Idempotency-Key is kept that long, in memory and in its row */
     CORE_CLOSE_REPLACED = 4008,              /* WebSocket close codes for the gateway */
     CORE_CLOSE_LEASE = 1012,
@@ -24,7 +25,12 @@ enum {
 
 struct core_config {
     int64_t tries;                  /* attempts that may be lost, declined or spoilt by the farm */
+    int64_t killed_agents;          /* agents that a task may take with it before it is quarantined */
     int64_t lease_ms, heartbeat_ms; /* told to the agents */
+    int64_t ageing_ms;              /* waiting that outweighs one class of priority */
+    int64_t retry_ms;               /* before the second attempt; doubled for every further one, to retry_max_ms */
+    int64_t retry_max_ms;
+    int64_t stop_ms;                /* an attempt that was told to end: its task ends without it then */
     const char *const *sinks;       /* names; logs are placed on them by hash */
     size_t n_sinks;
 };
@@ -44,6 +50,14 @@ enum input_kind {
     INPUT_RESULT,
     INPUT_SEALED,
     INPUT_GIVE_UP,     /* a fact about the attempt could not be stored: end it without one */
+    INPUT_TIMER,       /* a core_timer is due */
+    INPUT_CANCEL,
+    INPUT_AGENT_SET,
+    INPUT_PROJECT_SET,
+    INPUT_GROUP_SET,
+    INPUT_QUEUE_SET,
+    INPUT_WHY,         /* changes nothing; answered by task.reason */
+    INPUT_LOADED,      /* rows were added by core_load_more: what is queued now may be assigned */
     INPUT_KINDS
 };
 
@@ -63,19 +77,26 @@ struct input {
     enum input_kind kind;
     int64_t at_ms;         /* wall clock; the core's time never goes back */
     struct route from;
-    const void *message;   /* msg_task_submit, msg_agent_hello, ... msg_log_sealed, input_lead or input_clock */
+    const void *message;   /* msg_task_submit, msg_agent_hello, ... or input_lead, input_clock, core_timer, input_loaded */
+};
+struct input_loaded {
+    bool is_all;           /* nothing more will be added */
 };
 
 /* All that a core is rebuilt from: open tasks, those that ended less than CORE_RECENT_MS before now_ms or whose logs
- * are open, all attempts of these with their segments, all agents, all keys. */
+ * are open, all attempts of these, all agents, projects, groups and keys. Partial: without the keys, and of the open
+ * tasks at least those with an open attempt or log, or whose id was made less than CORE_RESENT_MS before now_ms. */
 struct core_rows {
     int64_t epoch, seq, now_ms;            /* now_ms: time of event seq */
+    bool is_paused;                        /* the queue */
+    bool is_partial;                       /* more tasks come by core_load_more */
     const struct row_task *tasks;
     const struct row_attempt *attempts;
     const struct row_agent *agents;
-    const struct row_segment *segments;
+    const struct row_project *projects;
+    const struct row_group *groups;
     const struct row_key *keys;
-    size_t n_tasks, n_attempts, n_agents, n_segments, n_keys;
+    size_t n_tasks, n_attempts, n_agents, n_projects, n_groups, n_keys;
 };
 
 /* --- the core ----------------------------------------------------------------------------------------------------- */
@@ -83,6 +104,12 @@ struct core_rows {
 struct core *core_new(const struct core_config *config);   /* the configuration must outlive the core */
 void core_free(struct core **core);
 int core_load(struct core *core, const struct core_rows *rows, struct err *e); /* into a new core */
+/* With a core that was loaded partially: tasks with their attempts that it does not know yet; keys too. A task that it
+ * knows is skipped (it was loaded, or kept, before). Then INPUT_LOADED, at the end with is_all. Until then tasks that
+ * are not loaded are unknown to it: the caller holds back whatever speaks of them (core_needs_all). */
+int core_load_more(struct core *core, const struct core_rows *rows, struct err *e);
+/* While the core is partial: may this input be decided on what it knows? */
+bool core_needs_all(const struct core *core, const struct input *in);
 void core_step(struct core *core, const struct input *in, struct effects *fx);
 /* Closes a batch: the final rows of every task, attempt and agent that the steps since the last call changed. */
 void core_collect(struct core *core, struct effects *fx);
@@ -94,6 +121,7 @@ void core_dump(struct core *core, struct buf *out);
 struct core_watch {
     void (*agent)(void *arg, const struct uuid *agent_id, int64_t session);
     void (*assignment)(void *arg, const struct uuid *task_id, int64_t attempt, int64_t session);
+    void (*timer)(void *arg, const struct core_timer *timer);
     void (*unsealed)(void *arg, const char *sink, const struct msg_log_seal *seal);
     void (*connection)(void *arg, const struct uuid *agent_id, int64_t session, struct route to);
 };

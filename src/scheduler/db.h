@@ -7,14 +7,19 @@
 
 enum db_stmt {
     DB_FENCE,
+    DB_QUEUE_PUT,
+    DB_PROJECT_PUT,
+    DB_GROUP_PUT,
+    DB_GROUP_DELETE,
     DB_KEY_DELETE,
     DB_AGENT_PUT,
     DB_TASK_INSERT,
+    DB_TASK_INSERT_FULL,
     DB_TASK_UPDATE,
     DB_ATTEMPT_INSERT,
+    DB_ATTEMPT_ACCEPT,
     DB_ATTEMPT_UPDATE,
     DB_ATTEMPT_LATE,
-    DB_LOG_SEGMENT_INSERT,
     DB_IDEMPOTENCY_INSERT,
     DB_EVENT_INSERT,
     DB_EVENT_NOTIFY,
@@ -22,19 +27,26 @@ enum db_stmt {
     DB_LEADER_TRY,
     DB_LEADER_CLAIM,
     DB_LEADER_TAKE,
+    DB_LEADER_BEAT,
+    DB_LEADER_DEPOSE,
     DB_MAKE_PARTITIONS,
     DB_EVENT_LAST,
+    DB_QUEUE_LOAD,
+    DB_PROJECT_LOAD,
+    DB_GROUP_LOAD,
     DB_AGENT_LOAD,
-    DB_IDEMPOTENCY_LOAD,
     DB_TASK_LOAD,
     DB_ATTEMPT_LOAD,
-    DB_LOG_SEGMENT_LOAD,
+    DB_TASK_PAGE,
+    DB_ATTEMPT_PAGE,
+    DB_IDEMPOTENCY_PAGE,
     DB_TASK_FIND,
     DB_STMTS
 };
 extern const struct pg_stmt db_stmts[DB_STMTS];
 
 enum { DB_EVENTS_LOOK = 1000000 };   /* events looked at for tasks that ended a short while ago */
+#define DB_PAGE 5000                 /* rows; the loop and the commits wait for one page at most */
 
 /* One transaction: the fence, then every row. `fenced` is called when the leader row was not ours; `done` with the
  * commit's result. */
@@ -45,8 +57,23 @@ struct db_batch {
 };
 void db_write(struct pg *pg, const struct effects *fx, const struct db_batch *b);
 
-/* Reads everything a core is made from. The core is NULL when the connection was lost or the rows make no sense. */
+/* db_load.c: reads what a leader must know before it serves, and makes a partial core of it. The core is NULL when the
+ * connection was lost or the rows make no sense. */
 typedef void db_loaded_fn(void *arg, struct core *core, const struct err *why);
 void db_load(struct pg *pg, const struct core_config *config, int64_t epoch, db_loaded_fn *fn, void *arg);
+/* The rest, a page at a time: open tasks behind `after` in the order of ids, with their attempts; then keys behind this
+ * one. Fewer than DB_PAGE: it was the last. The rows live until fn returns; NULL: the connection was lost
+ * (ERR_UNAVAILABLE) or SQL refused. */
+typedef void db_page_fn(void *arg, const struct core_rows *rows, const struct err *why);
+void db_load_tasks(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg);
+void db_load_keys(struct pg *pg, const char *project, const char *key, db_page_fn *fn, void *arg);
+
+/* db_rows.c: results as rows, in the arena. */
+void db_read_agents(const struct pg_result *r, struct arena *a, struct core_rows *rows);
+void db_read_projects(const struct pg_result *r, struct arena *a, struct core_rows *rows);
+void db_read_groups(const struct pg_result *r, struct arena *a, struct core_rows *rows);
+void db_read_tasks(const struct pg_result *r, struct arena *a, struct core_rows *rows);
+void db_read_attempts(const struct pg_result *r, struct arena *a, struct core_rows *rows);
+void db_read_keys(const struct pg_result *r, struct arena *a, struct core_rows *rows);
 
 #endif

@@ -1,8 +1,8 @@
-/* db_load.c - a core from the rows: asks for everything in one transaction, collects, loads.
+/* db_load.c - a core from the rows: first what a leader must know before it serves, then the rest in pages.
  *
- * The leader row was moved to our epoch before, so nobody else writes meanwhile. */
+ * The leader row was moved to our epoch before, and our batches go over the same connection: nothing else changes
+ * anything between one statement and the next. ARCHITECTURE "When something dies". */
 #include <stdio.h>
-#include <string.h>
 
 #include "lib/clock.h"
 #include "lib/mem.h"
@@ -12,193 +12,55 @@ struct load {
     struct pg *pg;
     const struct core_config *config;
     db_loaded_fn *fn;
+    db_page_fn *page_fn;
     void *arg;
     struct arena arena;
     struct core_rows rows;
 };
 
-static struct uuid read_id(const struct pg_result *r, int row, int col)
+static struct load *load_new(struct pg *pg, void *arg)
 {
-    struct uuid id = { 0 };
-    const char *text = pg_text(r, row, col);
+    struct load *l = mem_zalloc(sizeof *l);
 
-    if (text)
-        uuid_parse(text, strlen(text), &id);
-    return id;
+    l->pg = pg;
+    l->arg = arg;
+    return l;
 }
 
-static const char *read_text(struct load *l, const struct pg_result *r, int row, int col)
+static void load_free(struct load *l)
 {
-    return arena_strdup(&l->arena, pg_text(r, row, col));
+    arena_fini(&l->arena);
+    mem_free(&l);
 }
 
-static struct msg_strs read_strs(struct load *l, const struct pg_result *r, int row, int col)
+static void say_why(const struct pg_result *r, struct err *e)
 {
-    struct msg_strs strs;
-
-    (void)pg_array_read(pg_text(r, row, col), &l->arena, &strs.v, &strs.n);   /* the server wrote it */
-    return strs;
+    err_set(e, r->lost ? ERR_UNAVAILABLE : ERR_SYSTEM, "%s", r->lost ? "the connection was lost" : r->error);
 }
 
-static void load_agents(void *arg, const struct pg_result *r)
-{
-    struct load *l = arg;
-    struct row_agent *rows;
-
-    if (!r->ok)
-        return;
-    l->rows.agents = rows = arena_alloc(&l->arena, ((size_t)r->rows + 1) * sizeof *rows);
-    l->rows.n_agents = (size_t)r->rows;
-    for (int i = 0; i < r->rows; i++)
-        rows[i] = (struct row_agent){
-            .id = read_id(r, i, 0),
-            .instance = read_id(r, i, 1),
-            .name = read_text(l, r, i, 2),
-            .version = read_text(l, r, i, 3),
-            .labels = read_strs(l, r, i, 4),
-            .slots = pg_int(r, i, 5),
-            .session = pg_int(r, i, 6),
-            .is_up = pg_bool(r, i, 7),
-            .seen_ms = pg_int(r, i, 8),
-        };
-}
-
-static void load_keys(void *arg, const struct pg_result *r)
-{
-    struct load *l = arg;
-    struct row_key *rows;
-
-    if (!r->ok)
-        return;
-    l->rows.keys = rows = arena_alloc(&l->arena, ((size_t)r->rows + 1) * sizeof *rows);
-    l->rows.n_keys = (size_t)r->rows;
-    for (int i = 0; i < r->rows; i++) {
-        const char *state = pg_text(r, i, 5);
-        rows[i] = (struct row_key){
-            .project = read_text(l, r, i, 0),
-            .key = read_text(l, r, i, 1),
-            .task_id = read_id(r, i, 3),
-            .created_ms = pg_int(r, i, 4),
-            .end_state = state ? task_state_by_name(state) : -1,
-        };
-        pg_bytes(r, i, 2, rows[i].body.b, sizeof rows[i].body.b);
+/* What went wrong is told by the sync. */
+#define ON_ROWS(name, read)                                                                                            \
+    static void name(void *arg, const struct pg_result *r)                                                             \
+    {                                                                                                                  \
+        struct load *l = arg;                                                                                          \
+                                                                                                                       \
+        if (r->ok)                                                                                                     \
+            read(r, &l->arena, &l->rows);                                                                              \
     }
-}
+ON_ROWS(on_agents, db_read_agents)
+ON_ROWS(on_projects, db_read_projects)
+ON_ROWS(on_groups, db_read_groups)
+ON_ROWS(on_tasks, db_read_tasks)
+ON_ROWS(on_attempts, db_read_attempts)
+ON_ROWS(on_keys, db_read_keys)
 
-static struct msg_pairs read_pairs(struct load *l, const struct pg_result *r, int row, int col)
-{
-    struct msg_strs keys = read_strs(l, r, row, col);
-    struct msg_strs values = read_strs(l, r, row, col + 1);
-    struct msg_pair *pairs = arena_alloc(&l->arena, (keys.n + 1) * sizeof *pairs);
+/* --- what must be known first ------------------------------------------------------------------------------------- */
 
-    for (size_t i = 0; i < keys.n && i < values.n; i++)
-        pairs[i] = (struct msg_pair){ keys.v[i], values.v[i] };
-    return (struct msg_pairs){ pairs, keys.n };
-}
-
-static const struct spec *read_spec(struct load *l, const struct pg_result *r, int i)
-{
-    const struct spec spec = {
-        .project = read_text(l, r, i, 1),
-        .repo = read_text(l, r, i, 2),
-        .target = read_text(l, r, i, 3),
-        .args = read_strs(l, r, i, 4),
-        .ref = read_text(l, r, i, 5),
-        .mr = read_text(l, r, i, 6),
-        .driver = read_text(l, r, i, 7),
-        .labels = read_strs(l, r, i, 8),
-        .env = read_pairs(l, r, i, 9),
-        .separate_streams = pg_bool(r, i, 11),
-    };
-
-    return arena_dup(&l->arena, &spec, sizeof spec);
-}
-
-static void load_tasks(void *arg, const struct pg_result *r)
+static void on_queue(void *arg, const struct pg_result *r)
 {
     struct load *l = arg;
-    struct row_task *rows;
 
-    if (!r->ok)
-        return;
-    l->rows.tasks = rows = arena_alloc(&l->arena, ((size_t)r->rows + 1) * sizeof *rows);
-    l->rows.n_tasks = (size_t)r->rows;
-    for (int i = 0; i < r->rows; i++)
-        rows[i] = (struct row_task){
-            .id = read_id(r, i, 0),
-            .spec = read_spec(l, r, i),
-            .state = (enum task_state)task_state_by_name(pg_text(r, i, 12)),
-            .commit = read_text(l, r, i, 13),
-            .cause = read_text(l, r, i, 14),
-            .message = read_text(l, r, i, 15),
-            .exit_code = pg_int(r, i, 16),
-            .attempt = pg_int(r, i, 17),
-            .created_ms = pg_int(r, i, 18),
-            .started_ms = pg_int(r, i, 19),
-            .ended_ms = pg_int(r, i, 20),
-        };
-}
-
-static enum log_state log_state_of(const char *name)
-{
-    return strcmp(name, "open") == 0 ? LOG_OPEN : strcmp(name, "complete") == 0 ? LOG_COMPLETE : LOG_GAP;
-}
-
-static void read_attempt(struct load *l, const struct pg_result *r, int i, struct row_attempt *row)
-{
-    const char *late = pg_text(r, i, 5);
-
-    *row = (struct row_attempt){
-        .task_id = read_id(r, i, 0),
-        .number = pg_int(r, i, 1),
-        .agent_id = read_id(r, i, 2),
-        .session = pg_int(r, i, 3),
-        .state = (enum attempt_state)attempt_state_by_name(pg_text(r, i, 4)),
-        .late_state = late ? attempt_state_by_name(late) : -1,
-        .cause = read_text(l, r, i, 6),
-        .message = read_text(l, r, i, 7),
-        .exit_code = pg_int(r, i, 8),
-        .signal = pg_int(r, i, 9),
-        .commit = read_text(l, r, i, 10),
-        .driver = read_text(l, r, i, 11),
-        .workspace = read_text(l, r, i, 12),
-        .log_state = log_state_of(pg_text(r, i, 13)),
-        .log_bytes = pg_int(r, i, 14),
-        .log_lines = pg_int(r, i, 15),
-        .log_chunks = pg_int(r, i, 16),
-        .has_head = pg_bytes(r, i, 17, row->log_head.b, 0) == sizeof row->log_head.b,
-        .assigned_ms = pg_int(r, i, 18),
-        .started_ms = pg_int(r, i, 19),
-        .ended_ms = pg_int(r, i, 20),
-    };
-    if (row->has_head)
-        pg_bytes(r, i, 17, row->log_head.b, sizeof row->log_head.b);
-}
-
-static void load_attempts(void *arg, const struct pg_result *r)
-{
-    struct load *l = arg;
-    struct row_attempt *rows;
-
-    if (!r->ok)
-        return;
-    l->rows.attempts = rows = arena_alloc(&l->arena, ((size_t)r->rows + 1) * sizeof *rows);
-    l->rows.n_attempts = (size_t)r->rows;
-    for (int i = 0; i < r->rows; i++)
-        read_attempt(l, r, i, &rows[i]);
-}
-
-static void load_segments(void *arg, const struct pg_result *r)
-{
-    struct load *l = arg;
-    struct row_segment *rows;
-
-    if (!r->ok)
-        return;
-    l->rows.segments = rows = arena_alloc(&l->arena, ((size_t)r->rows + 1) * sizeof *rows);
-    l->rows.n_segments = (size_t)r->rows;
-    for (int i = 0; i < r->rows; i++)
-        rows[i] = (struct row_segment){ read_id(r, i, 0), pg_int(r, i, 1), read_text(l, r, i, 2) };
+    l->rows.is_paused = r->ok && r->rows && pg_bool(r, 0, 0);
 }
 
 static void load_done(void *arg, const struct pg_result *r)
@@ -212,39 +74,99 @@ static void load_done(void *arg, const struct pg_result *r)
         if (core_load(core, &l->rows, &e) < 0)
             core_free(&core);
     } else {
-        err_set(&e, ERR_UNAVAILABLE, "%s", r->lost ? "the connection was lost" : r->error);
+        say_why(r, &e);
     }
     l->fn(l->arg, core, &e);
-    arena_fini(&l->arena);
-    mem_free(&l);
+    load_free(l);
 }
 
 /* What to load depends on the last event. */
-static void load_rest(void *arg, const struct pg_result *r)
+static void on_event_last(void *arg, const struct pg_result *r)
 {
     struct load *l = arg;
-    char since[CLOCK_TEXT_SIZE], from[32];
-    const char *params[2] = { from, since };
+    char from[32], ended[CLOCK_TEXT_SIZE], made[CLOCK_TEXT_SIZE];
+    const char *params[] = { from, ended, made };
 
     if (r->ok && r->rows) {
         l->rows.seq = pg_int(r, 0, 0);
         l->rows.now_ms = pg_int(r, 0, 1);
     }
     snprintf(from, sizeof from, "%lld", (long long)(l->rows.seq - DB_EVENTS_LOOK));
-    clock_format(l->rows.now_ms > CORE_RECENT_MS ? l->rows.now_ms - CORE_RECENT_MS : 0, since);
-    pg_call(l->pg, DB_AGENT_LOAD, NULL, 0, load_agents, l);
-    pg_call(l->pg, DB_IDEMPOTENCY_LOAD, NULL, 0, load_keys, l);
-    pg_call(l->pg, DB_TASK_LOAD, params, 2, load_tasks, l);
-    pg_call(l->pg, DB_ATTEMPT_LOAD, params, 2, load_attempts, l);
-    pg_call(l->pg, DB_LOG_SEGMENT_LOAD, params, 2, load_segments, l);
+    clock_format(l->rows.now_ms > CORE_RECENT_MS ? l->rows.now_ms - CORE_RECENT_MS : 0, ended);
+    clock_format(l->rows.now_ms > CORE_RESENT_MS ? l->rows.now_ms - CORE_RESENT_MS : 0, made);
+    pg_call(l->pg, DB_QUEUE_LOAD, NULL, 0, on_queue, l);
+    pg_call(l->pg, DB_PROJECT_LOAD, NULL, 0, on_projects, l);
+    pg_call(l->pg, DB_GROUP_LOAD, NULL, 0, on_groups, l);
+    pg_call(l->pg, DB_AGENT_LOAD, NULL, 0, on_agents, l);
+    pg_call(l->pg, DB_TASK_LOAD, params, ARRAY_LEN(params), on_tasks, l);
+    pg_call(l->pg, DB_ATTEMPT_LOAD, params, ARRAY_LEN(params), on_attempts, l);
     pg_sync(l->pg, load_done, l);
 }
 
 void db_load(struct pg *pg, const struct core_config *config, int64_t epoch, db_loaded_fn *fn, void *arg)
 {
-    struct load *l = mem_zalloc(sizeof *l);
+    struct load *l = load_new(pg, arg);
 
-    *l = (struct load){ .pg = pg, .config = config, .fn = fn, .arg = arg, .rows = { .epoch = epoch } };
-    pg_call(pg, DB_EVENT_LAST, NULL, 0, load_rest, l);
+    l->config = config;
+    l->fn = fn;
+    l->rows.epoch = epoch;
+    l->rows.is_partial = true;
+    pg_call(pg, DB_EVENT_LAST, NULL, 0, on_event_last, l);
     pg_sync(pg, NULL, NULL);
+}
+
+/* --- pages ----------------------------------------------------------------------------------------------------- */
+
+static void page_done(void *arg, const struct pg_result *r)
+{
+    struct load *l = arg;
+    struct err e = { 0 };
+
+    if (!r->ok)
+        say_why(r, &e);
+    l->page_fn(l->arg, r->ok ? &l->rows : NULL, &e);
+    load_free(l);
+}
+
+/* Few queued tasks have been tried before. */
+static void on_task_page(void *arg, const struct pg_result *r)
+{
+    struct load *l = arg;
+    struct pg_array ids = { 0 };
+    char id[UUID_TEXT_SIZE];
+    bool is_tried = false;
+
+    for (size_t i = 0; r->ok && i < l->rows.n_tasks; i++)
+        if (l->rows.tasks[i].attempt > 0) {
+            uuid_format(&l->rows.tasks[i].id, id);
+            pg_array_str(&ids, id);
+            is_tried = true;
+        }
+    if (is_tried) {
+        pg_call(l->pg, DB_ATTEMPT_PAGE, (const char *const[]){ pg_array_text(&ids) }, 1, on_attempts, l);
+        pg_sync(l->pg, page_done, l);
+    } else {
+        page_done(l, r);
+    }
+    pg_array_fini(&ids);
+}
+
+void db_load_tasks(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg)
+{
+    struct load *l = load_new(pg, arg);
+    char id[UUID_TEXT_SIZE];
+
+    l->page_fn = fn;
+    uuid_format(after, id);
+    pg_call(pg, DB_TASK_PAGE, (const char *const[]){ id }, 1, on_tasks, l);
+    pg_sync(pg, on_task_page, l);
+}
+
+void db_load_keys(struct pg *pg, const char *project, const char *key, db_page_fn *fn, void *arg)
+{
+    struct load *l = load_new(pg, arg);
+
+    l->page_fn = fn;
+    pg_call(pg, DB_IDEMPOTENCY_PAGE, (const char *const[]){ project, key }, 2, on_keys, l);
+    pg_sync(pg, page_done, l);
 }

@@ -1,274 +1,355 @@
-/* db_write.c - the rows of a batch as array parameters, one statement per kind of row, in one transaction. */
+/* db_write.c - the rows of a batch as array parameters, one statement per kind of row, in one transaction.
+ *
+ * A new row is inserted with what every new row has; one that got further in the same batch is updated behind that.
+ * Fields of an attempt are set and never unset, so an update that says nothing of most of them need not name them. */
 #include <string.h>
 
-#include "lib/clock.h"
 #include "lib/mem.h"
 #include "scheduler/db.h"
 
-enum { COLUMNS_MAX = 24 };
-
 /* The parameters of one statement; a row is filled from left to right. */
 struct columns {
-    struct pg_array v[COLUMNS_MAX];
+    struct pg_column v[PG_COLUMNS_MAX];
     int at, n;
+    size_t rows;
 };
 
 static void row_begin(struct columns *c)
 {
     c->at = 0;
+    c->rows++;
 }
 
-static struct pg_array *column(struct columns *c)
+static struct pg_column *column(struct columns *c)
 {
-    struct pg_array *a = &c->v[c->at++];
+    struct pg_column *v = &c->v[c->at++];
 
     if (c->n < c->at)
         c->n = c->at;
-    return a;
+    return v;
 }
 
 static void put_text(struct columns *c, const char *text)
 {
-    pg_array_str(column(c), text);
+    pg_column_text(column(c), text);
 }
 
 static void put_int(struct columns *c, int64_t n)
 {
-    pg_array_int(column(c), n);
+    pg_column_int(column(c), PG_INT4, n);
 }
 
-static void put_count(struct columns *c, int64_t n)   /* -1: NULL */
+static void put_big(struct columns *c, int64_t n)
+{
+    pg_column_int(column(c), PG_INT8, n);
+}
+
+static void put_count(struct columns *c, enum pg_type type, int64_t n)   /* -1: NULL */
 {
     if (n < 0)
-        pg_array_null(column(c));
+        pg_column_null(column(c), type);
     else
-        pg_array_int(column(c), n);
+        pg_column_int(column(c), type, n);
+}
+
+static void put_positive(struct columns *c, enum pg_type type, int64_t n)   /* 0: NULL */
+{
+    put_count(c, type, n ? n : -1);
+}
+
+static void put_bool(struct columns *c, bool is_true)
+{
+    pg_column_bool(column(c), is_true);
 }
 
 static void put_time(struct columns *c, int64_t ms)   /* 0: NULL */
 {
-    char text[CLOCK_TEXT_SIZE];
-
-    if (!ms) {
-        pg_array_null(column(c));
-        return;
-    }
-    clock_format(ms, text);
-    put_text(c, text);
+    if (ms)
+        pg_column_time(column(c), ms);
+    else
+        pg_column_null(column(c), PG_TIMESTAMPTZ);
 }
 
 static void put_id(struct columns *c, const struct uuid *id)   /* nil: NULL */
 {
-    char text[UUID_TEXT_SIZE];
-
-    uuid_format(id, text);
-    put_text(c, uuid_is_nil(id) ? NULL : text);
+    if (uuid_is_nil(id))
+        pg_column_null(column(c), PG_UUID);
+    else
+        pg_column_uuid(column(c), id);
 }
 
-static void put_strs(struct columns *c, struct msg_strs list)
+/* A list inside a row: the array's literal; NULL: empty. */
+static void put_list(struct columns *c, struct pg_array *list)
 {
-    struct pg_array inner = { 0 };
-
-    for (size_t i = 0; i < list.n; i++)
-        pg_array_str(&inner, list.v[i]);
-    put_text(c, pg_array_text(&inner));
-    pg_array_fini(&inner);
+    put_text(c, list->text.len ? pg_array_text(list) : NULL);
+    pg_array_fini(list);
 }
 
-static void put_pairs(struct columns *c, const struct msg_pair *pairs, size_t n)   /* two columns */
+static void put_strs(struct columns *c, struct msg_strs strs)
 {
-    struct pg_array keys = { 0 }, values = { 0 };
+    struct pg_array list = { 0 };
+
+    for (size_t i = 0; i < strs.n; i++)
+        pg_array_str(&list, strs.v[i]);
+    put_list(c, &list);
+}
+
+static void put_pairs(struct columns *c, const struct msg_pair *pairs, size_t n)   /* key, value, key, value ... */
+{
+    struct pg_array list = { 0 };
 
     for (size_t i = 0; i < n; i++) {
-        pg_array_str(&keys, pairs[i].key);
-        pg_array_str(&values, pairs[i].value);
+        pg_array_str(&list, pairs[i].key);
+        pg_array_str(&list, pairs[i].value);
     }
-    put_text(c, pg_array_text(&keys));
-    put_text(c, pg_array_text(&values));
-    pg_array_fini(&keys);
-    pg_array_fini(&values);
+    put_list(c, &list);
 }
 
 /* Sends the statement and forgets the columns. What goes wrong is told by the commit. */
-static void call(struct pg *pg, enum db_stmt stmt, struct columns *c, size_t rows)
+static void call(struct pg *pg, enum db_stmt stmt, struct columns *c)
 {
-    const char *params[COLUMNS_MAX];
-
-    if (rows) {
-        for (int i = 0; i < c->n; i++)
-            params[i] = pg_array_text(&c->v[i]);
-        pg_call(pg, stmt, params, c->n, NULL, NULL);
-    }
+    if (c->rows)
+        pg_call_columns(pg, stmt, c->v, c->n, NULL, NULL);
     for (int i = 0; i < c->n; i++)
-        pg_array_fini(&c->v[i]);
+        pg_column_fini(&c->v[i]);
 }
+
+/* --- names ------------------------------------------------------------------------------------------------------ */
 
 static const char *log_state_name(enum log_state s)
 {
-    return s == LOG_OPEN ? "open" : s == LOG_COMPLETE ? "complete" : "gap";
+    static const char *const names[] = { [LOG_OPEN] = "open", [LOG_COMPLETE] = "complete", [LOG_GAP] = "gap" };
+
+    return names[s];
 }
 
-/* --- one function per table ---------------------------------------------------------------------------------- */
-
-static void write_agents(struct pg *pg, const struct effects *fx)
+static const char *stop_word(enum stop s)
 {
-    struct columns c = { 0 };
+    static const char *const names[] = { [STOP_NONE] = NULL, [STOP_CANCEL] = "cancel", [STOP_SUPERSEDE] = "supersede",
+                                         [STOP_TIME_OUT] = "time_out" };
 
-    for (size_t i = 0; i < fx->agents.n; i++) {
-        const struct row_agent *row = &fx->agents.v[i];
-        row_begin(&c);
-        put_id(&c, &row->id);
-        put_text(&c, row->name ? row->name : "");
-        put_id(&c, &row->instance);
-        put_strs(&c, row->labels);
-        put_int(&c, row->slots);
-        put_text(&c, row->version ? row->version : "");
-        put_int(&c, row->session);
-        put_text(&c, row->is_up ? "up" : "lost");
-        put_time(&c, row->seen_ms);
+    return names[s];
+}
+
+static const char *priority_word(enum priority p)
+{
+    static const char *const names[] = { [PRIORITY_LOW] = "low", [PRIORITY_NORMAL] = "normal", [PRIORITY_HIGH] = "high",
+                                         [PRIORITY_CRITICAL] = "critical" };
+
+    return names[p];
+}
+
+static const char *after_word(enum after a)
+{
+    static const char *const names[] = { [AFTER_SUCCEEDED] = "succeeded", [AFTER_FINISHED] = "finished",
+                                         [AFTER_ANY] = "any" };
+
+    return names[a];
+}
+
+static const char *supersede_word(enum supersede s)
+{
+    static const char *const names[] = { [SUPERSEDE_OFF] = "off", [SUPERSEDE_QUEUED] = "queued",
+                                         [SUPERSEDE_RUNNING] = "running" };
+
+    return names[s];
+}
+
+/* --- tasks -------------------------------------------------------------------------------------------------------- */
+
+static void put_after(struct columns *c, const struct policy *p)
+{
+    struct pg_array list = { 0 };
+    char id[UUID_TEXT_SIZE];
+
+    for (size_t i = 0; i < p->n_after; i++) {
+        uuid_format(&p->after[i], id);
+        pg_array_str(&list, id);
     }
-    call(pg, DB_AGENT_PUT, &c, fx->agents.n);
+    put_list(c, &list);
+    put_text(c, p->n_after ? after_word(p->condition) : NULL);
+}
+
+/* NULL: both causes, as for everybody. */
+static void put_retry_on(struct columns *c, unsigned causes)
+{
+    static const char *const lists[] = { "{}", [RETRY_AGENT] = "{agent}", [RETRY_INFRASTRUCTURE] = "{infrastructure}",
+                                         [RETRY_AGENT | RETRY_INFRASTRUCTURE] = NULL };
+
+    put_text(c, lists[causes & (RETRY_AGENT | RETRY_INFRASTRUCTURE)]);
+}
+
+static void put_ints(struct columns *c, struct msg_ints ints)
+{
+    struct pg_array list = { 0 };
+
+    for (size_t i = 0; i < ints.n; i++)
+        pg_array_int(&list, ints.v[i]);
+    put_list(c, &list);
+}
+
+static void put_policy(struct columns *c, const struct spec *spec)
+{
+    static const struct policy none = { .retry_on = RETRY_AGENT | RETRY_INFRASTRUCTURE };
+    const struct policy *p = spec->policy ? spec->policy : &none;
+
+    put_pairs(c, spec->env.v, spec->env.n);
+    put_text(c, priority_word(spec->priority));
+    put_text(c, p->group);
+    put_after(c, p);
+    put_positive(c, PG_INT8, p->timeout_ms);
+    put_positive(c, PG_INT8, p->silence_timeout_ms);
+    put_positive(c, PG_INT8, p->queue_timeout_ms);
+    put_positive(c, PG_INT4, p->tries);
+    put_retry_on(c, p->retry_on);
+    put_ints(c, p->retry_exit_codes);
+    put_id(c, &p->retry_of);
+}
+
+static bool is_plain(const struct spec *spec)
+{
+    return !spec->policy && !spec->env.n && spec->priority == PRIORITY_NORMAL;
 }
 
 static void write_new_tasks(struct pg *pg, const struct effects *fx)
 {
-    struct columns c = { 0 };
-    size_t rows = 0;
+    struct columns plain = { 0 }, full = { 0 };
 
     for (size_t i = 0; i < fx->tasks.n; i++) {
         const struct row_task *row = &fx->tasks.v[i];
+        struct columns *c = row->is_new && is_plain(row->spec) ? &plain : &full;
         if (!row->is_new)
             continue;
-        rows++;
-        row_begin(&c);
-        put_id(&c, &row->id);
-        put_text(&c, row->spec->project);
-        put_text(&c, row->spec->repo);
-        put_text(&c, row->spec->target);
-        put_strs(&c, row->spec->args);
-        put_text(&c, row->spec->ref);
-        put_text(&c, row->spec->mr);
-        put_text(&c, row->spec->driver);
-        put_strs(&c, row->spec->labels);
-        put_pairs(&c, row->spec->env.v, row->spec->env.n);
-        put_text(&c, row->spec->separate_streams ? "t" : "f");
-        put_text(&c, task_state_name(row->state));
-        put_text(&c, row->commit);
-        put_text(&c, row->cause);
-        put_text(&c, row->message);
-        put_count(&c, row->exit_code);
-        put_int(&c, row->attempt);
-        put_time(&c, row->created_ms);
-        put_time(&c, row->started_ms);
-        put_time(&c, row->ended_ms);
+        row_begin(c);
+        put_id(c, &row->id);
+        put_text(c, row->spec->project);
+        put_text(c, row->spec->repo);
+        put_text(c, row->spec->target);
+        put_strs(c, row->spec->args);
+        put_text(c, row->spec->ref);
+        put_text(c, row->spec->mr);
+        put_text(c, row->spec->driver);
+        put_strs(c, row->spec->labels);
+        put_bool(c, row->spec->separate_streams);
+        put_text(c, task_state_name(row->state));
+        put_int(c, row->attempt);
+        put_time(c, row->created_ms);
+        if (c == &full)
+            put_policy(c, row->spec);
     }
-    call(pg, DB_TASK_INSERT, &c, rows);
+    call(pg, DB_TASK_INSERT, &plain);
+    call(pg, DB_TASK_INSERT_FULL, &full);
+}
+
+/* A new task whose insert has said everything. */
+static bool is_fresh_task(const struct row_task *row)
+{
+    return row->is_new && !row->commit && !row->cause && !row->message && row->exit_code < 0 && !row->started_ms &&
+           !row->ended_ms && !row->not_before_ms;
 }
 
 static void write_changed_tasks(struct pg *pg, const struct effects *fx)
 {
     struct columns c = { 0 };
-    size_t rows = 0;
 
     for (size_t i = 0; i < fx->tasks.n; i++) {
         const struct row_task *row = &fx->tasks.v[i];
-        if (row->is_new)
+        if (is_fresh_task(row))
             continue;
-        rows++;
         row_begin(&c);
         put_id(&c, &row->id);
         put_text(&c, task_state_name(row->state));
         put_text(&c, row->commit);
         put_text(&c, row->cause);
         put_text(&c, row->message);
-        put_count(&c, row->exit_code);
+        put_count(&c, PG_INT4, row->exit_code);
         put_int(&c, row->attempt);
         put_time(&c, row->started_ms);
         put_time(&c, row->ended_ms);
+        put_time(&c, row->not_before_ms);
     }
-    call(pg, DB_TASK_UPDATE, &c, rows);
+    call(pg, DB_TASK_UPDATE, &c);
 }
 
-/* The columns from session to ended_at, which inserts and updates share. */
+/* --- attempts ------------------------------------------------------------------------------------------------------ */
+
+static void write_new_attempts(struct pg *pg, const struct effects *fx)
+{
+    struct columns c = { 0 };
+
+    for (size_t i = 0; i < fx->attempts.n; i++) {
+        const struct row_attempt *row = &fx->attempts.v[i];
+        if (!row->is_new)
+            continue;
+        row_begin(&c);
+        put_id(&c, &row->task_id);
+        put_int(&c, row->number);
+        put_id(&c, &row->agent_id);
+        put_big(&c, row->session);
+        put_text(&c, attempt_state_name(row->state));
+        put_time(&c, row->assigned_ms);
+        put_text(&c, row->sink);
+    }
+    call(pg, DB_ATTEMPT_INSERT, &c);
+}
+
+/* Nothing has happened to it but its assignment and acceptance. */
+static bool is_young(const struct row_attempt *row)
+{
+    return row->late_state < 0 && !row->cause && !row->message && !row->commit && !row->driver && !row->workspace &&
+           row->stop == STOP_NONE && row->exit_code < 0 && row->signal < 0 && row->log_state == LOG_OPEN &&
+           row->log_bytes < 0 && row->log_lines < 0 && row->log_chunks < 0 && !row->has_head && !row->ended_ms;
+}
+
+static void put_key(struct columns *c, const struct row_attempt *row)
+{
+    row_begin(c);
+    put_id(c, &row->task_id);
+    put_int(c, row->number);
+    put_big(c, row->session);
+}
+
 static void put_attempt(struct columns *c, const struct row_attempt *row)
 {
-    put_int(c, row->session);
     put_text(c, attempt_state_name(row->state));
     put_text(c, row->late_state < 0 ? NULL : attempt_state_name((enum attempt_state)row->late_state));
     put_text(c, row->cause);
     put_text(c, row->message);
-    put_count(c, row->exit_code);
-    put_count(c, row->signal);
+    put_count(c, PG_INT4, row->exit_code);
+    put_count(c, PG_INT4, row->signal);
     put_text(c, row->commit);
     put_text(c, row->driver);
     put_text(c, row->workspace);
     put_text(c, log_state_name(row->log_state));
-    put_count(c, row->log_bytes);
-    put_count(c, row->log_lines);
-    put_count(c, row->log_chunks);
+    put_count(c, PG_INT8, row->log_bytes);
+    put_count(c, PG_INT8, row->log_lines);
+    put_count(c, PG_INT8, row->log_chunks);
     if (row->has_head)
-        pg_array_bytes(column(c), row->log_head.b, sizeof row->log_head.b);
+        pg_column_bytes(column(c), row->log_head.b, sizeof row->log_head.b);
     else
-        pg_array_null(column(c));
+        pg_column_null(column(c), PG_BYTEA);
     put_time(c, row->started_ms);
     put_time(c, row->ended_ms);
+    put_text(c, stop_word(row->stop));
 }
 
-static void write_attempts(struct pg *pg, const struct effects *fx, bool is_new)
+static void write_changed_attempts(struct pg *pg, const struct effects *fx)
 {
-    struct columns c = { 0 };
-    size_t rows = 0;
+    struct columns accepted = { 0 }, changed = { 0 };
 
     for (size_t i = 0; i < fx->attempts.n; i++) {
         const struct row_attempt *row = &fx->attempts.v[i];
-        if (row->is_new != is_new)
+        bool is_accepted = row->state == ATTEMPT_RUNNING && is_young(row);
+        if (row->is_new && is_young(row) && !row->started_ms)
             continue;
-        rows++;
-        row_begin(&c);
-        put_id(&c, &row->task_id);
-        put_int(&c, row->number);
-        if (is_new) {
-            put_id(&c, &row->agent_id);
-            put_time(&c, row->assigned_ms);
-        }
-        put_attempt(&c, row);
+        put_key(is_accepted ? &accepted : &changed, row);
+        if (is_accepted)
+            put_time(&accepted, row->started_ms);
+        else
+            put_attempt(&changed, row);
     }
-    call(pg, is_new ? DB_ATTEMPT_INSERT : DB_ATTEMPT_UPDATE, &c, rows);
-}
-
-static void write_segments(struct pg *pg, const struct effects *fx)
-{
-    struct columns c = { 0 };
-
-    for (size_t i = 0; i < fx->segments.n; i++) {
-        row_begin(&c);
-        put_id(&c, &fx->segments.v[i].task_id);
-        put_int(&c, fx->segments.v[i].attempt);
-        put_text(&c, fx->segments.v[i].sink);
-    }
-    call(pg, DB_LOG_SEGMENT_INSERT, &c, fx->segments.n);
-}
-
-static void write_keys(struct pg *pg, const struct effects *fx)
-{
-    struct columns old = { 0 }, c = { 0 };
-
-    for (size_t i = 0; i < fx->old_keys.n; i++) {
-        row_begin(&old);
-        put_text(&old, fx->old_keys.v[i].project);
-        put_text(&old, fx->old_keys.v[i].key);
-    }
-    call(pg, DB_KEY_DELETE, &old, fx->old_keys.n);
-    for (size_t i = 0; i < fx->keys.n; i++) {
-        const struct row_key *row = &fx->keys.v[i];
-        row_begin(&c);
-        put_text(&c, row->project);
-        put_text(&c, row->key);
-        pg_array_bytes(column(&c), row->body.b, sizeof row->body.b);
-        put_id(&c, &row->task_id);
-        put_time(&c, row->created_ms);
-    }
-    call(pg, DB_IDEMPOTENCY_INSERT, &c, fx->keys.n);
+    call(pg, DB_ATTEMPT_ACCEPT, &accepted);
+    call(pg, DB_ATTEMPT_UPDATE, &changed);
 }
 
 static void write_lates(struct pg *pg, const struct effects *fx)
@@ -281,7 +362,92 @@ static void write_lates(struct pg *pg, const struct effects *fx)
         put_int(&c, fx->lates.v[i].attempt);
         put_text(&c, attempt_state_name(fx->lates.v[i].state));
     }
-    call(pg, DB_ATTEMPT_LATE, &c, fx->lates.n);
+    call(pg, DB_ATTEMPT_LATE, &c);
+}
+
+/* --- agents, projects, groups, the queue --------------------------------------------------------------------------- */
+
+static void write_agents(struct pg *pg, const struct effects *fx)
+{
+    struct columns c = { 0 };
+
+    for (size_t i = 0; i < fx->agents.n; i++) {
+        const struct row_agent *row = &fx->agents.v[i];
+        row_begin(&c);
+        put_id(&c, &row->id);
+        put_text(&c, row->name ? row->name : "");
+        pg_column_uuid(column(&c), &row->instance);
+        put_strs(&c, row->labels);
+        put_int(&c, row->slots);
+        put_text(&c, row->version ? row->version : "");
+        put_big(&c, row->session);
+        put_text(&c, row->is_up ? "up" : "lost");
+        put_time(&c, row->seen_ms);
+        put_bool(&c, row->is_draining);
+        put_big(&c, row->hello);
+    }
+    call(pg, DB_AGENT_PUT, &c);
+}
+
+static void write_projects(struct pg *pg, const struct effects *fx)
+{
+    struct columns c = { 0 };
+
+    for (size_t i = 0; i < fx->projects.n; i++) {
+        const struct row_project *row = &fx->projects.v[i];
+        row_begin(&c);
+        put_text(&c, row->name);
+        put_int(&c, row->weight);
+        put_bool(&c, row->is_paused);
+        put_text(&c, supersede_word(row->supersede));
+    }
+    call(pg, DB_PROJECT_PUT, &c);
+}
+
+static void write_groups(struct pg *pg, const struct effects *fx)
+{
+    struct columns kept = { 0 }, gone = { 0 };
+
+    for (size_t i = 0; i < fx->groups.n; i++) {
+        const struct row_group *row = &fx->groups.v[i];
+        struct columns *c = row->capacity == GROUP_DEFAULT ? &gone : &kept;
+        row_begin(c);
+        put_text(c, row->name);
+        if (c == &kept)
+            put_int(c, row->capacity);
+    }
+    call(pg, DB_GROUP_DELETE, &gone);
+    call(pg, DB_GROUP_PUT, &kept);
+}
+
+static void write_queue(struct pg *pg, const struct effects *fx)
+{
+    if (fx->queues.n)
+        pg_call(pg, DB_QUEUE_PUT, (const char *const[]){ fx->queues.v[fx->queues.n - 1].is_paused ? "t" : "f" }, 1, NULL, NULL);
+}
+
+/* --- keys and events ------------------------------------------------------------------------------------------------ */
+
+static void write_keys(struct pg *pg, const struct effects *fx)
+{
+    struct columns old = { 0 }, c = { 0 };
+
+    for (size_t i = 0; i < fx->old_keys.n; i++) {
+        row_begin(&old);
+        put_text(&old, fx->old_keys.v[i].project);
+        put_text(&old, fx->old_keys.v[i].key);
+    }
+    call(pg, DB_KEY_DELETE, &old);
+    for (size_t i = 0; i < fx->keys.n; i++) {
+        const struct row_key *row = &fx->keys.v[i];
+        row_begin(&c);
+        put_text(&c, row->project);
+        put_text(&c, row->key);
+        pg_column_bytes(column(&c), row->body.b, sizeof row->body.b);
+        put_id(&c, &row->task_id);
+        put_time(&c, row->created_ms);
+    }
+    call(pg, DB_IDEMPOTENCY_INSERT, &c);
 }
 
 static void write_events(struct pg *pg, const struct effects *fx)
@@ -291,22 +457,17 @@ static void write_events(struct pg *pg, const struct effects *fx)
     for (size_t i = 0; i < fx->events.n; i++) {
         const struct row_event *row = &fx->events.v[i];
         row_begin(&c);
-        put_int(&c, row->seq);
+        put_big(&c, row->seq);
         put_time(&c, row->at_ms);
-        put_int(&c, row->epoch);
+        put_big(&c, row->epoch);
         put_text(&c, row->kind);
         put_text(&c, row->project);
         put_id(&c, &row->task_id);
-        put_count(&c, row->attempt ? row->attempt : -1);
+        put_positive(&c, PG_INT4, row->attempt);
         put_id(&c, &row->agent_id);
-        if (row->n_data) {
-            put_pairs(&c, row->data, row->n_data);
-        } else {
-            put_text(&c, NULL);
-            put_text(&c, NULL);
-        }
+        put_pairs(&c, row->data, row->n_data);
     }
-    call(pg, DB_EVENT_INSERT, &c, fx->events.n);
+    call(pg, DB_EVENT_INSERT, &c);
 }
 
 static void write_notify(struct pg *pg, const struct effects *fx)
@@ -327,13 +488,15 @@ void db_write(struct pg *pg, const struct effects *fx, const struct db_batch *b)
     pg_call(pg, DB_FENCE, (const char *const[]){ epoch, batch }, 2, b->fenced, b->arg);
     mem_free(&epoch);
     mem_free(&batch);
+    write_queue(pg, fx);
+    write_projects(pg, fx);
+    write_groups(pg, fx);
     write_agents(pg, fx);
     write_new_tasks(pg, fx);
     write_changed_tasks(pg, fx);
-    write_attempts(pg, fx, true);
-    write_attempts(pg, fx, false);
+    write_new_attempts(pg, fx);
+    write_changed_attempts(pg, fx);
     write_lates(pg, fx);
-    write_segments(pg, fx);
     write_keys(pg, fx);
     write_events(pg, fx);
     write_notify(pg, fx);

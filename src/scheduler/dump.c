@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/model.h"
+#include "scheduler/core_impl.h"
 
 static int by_id(const void *x, const void *y)
 {
-    /* tasks and agents begin with their id, keys with their place */
+    /* everything in a table begins with its key */
     return uuid_cmp(*(const struct uuid *const *)x, *(const struct uuid *const *)y);
 }
 
@@ -49,6 +49,18 @@ static void put_int(struct buf *out, const char *name, int64_t number)
     buf_printf(out, "%s=%lld ", name, (long long)number);
 }
 
+static void dump_policy(struct buf *out, const struct policy *p)
+{
+    put_text(out, "group", p->group);
+    for (size_t i = 0; i < p->n_after; i++)
+        put_id(out, "after", &p->after[i]);
+    buf_printf(out, "condition=%d timeouts=%lld %lld %lld tries=%lld retry=%u ", (int)p->condition, (long long)p->timeout_ms,
+               (long long)p->silence_timeout_ms, (long long)p->queue_timeout_ms, (long long)p->tries, p->retry_on);
+    for (size_t i = 0; i < p->retry_exit_codes.n; i++)
+        put_int(out, "code", p->retry_exit_codes.v[i]);
+    put_id(out, "retry_of", &p->retry_of);
+}
+
 static void dump_spec(struct buf *out, const struct spec *s)
 {
     put_text(out, "repo", s->repo);
@@ -63,6 +75,9 @@ static void dump_spec(struct buf *out, const struct spec *s)
         put_text(out, "value", s->env.v[i].value);
     }
     put_int(out, "separate", s->separate_streams);
+    put_int(out, "priority", s->priority);
+    if (s->policy)
+        dump_policy(out, s->policy);
 }
 
 static void dump_attempt(struct buf *out, const struct attempt *at)
@@ -81,10 +96,23 @@ static void dump_attempt(struct buf *out, const struct attempt *at)
     put_text(out, "commit", at->commit);
     put_text(out, "driver", at->driver);
     put_text(out, "workspace", at->workspace);
+    put_text(out, "stop", stop_name(at->stop));
     buf_printf(out, "exit=%lld signal=%lld log=%d %lld %lld %lld %s at=%lld %lld %lld\n", (long long)at->exit_code,
                (long long)at->signal, (int)at->log_state, (long long)at->log_bytes, (long long)at->log_lines,
                (long long)at->log_chunks, head, (long long)at->assigned_ms, (long long)at->started_ms,
                (long long)at->ended_ms);
+}
+
+/* Whom it still waits for, in the order of its policy. */
+static void dump_after(struct buf *out, const struct task *t)
+{
+    const struct policy *policy = task_policy(t);
+    const struct edge *e;
+
+    for (size_t i = 0; i < policy->n_after; i++)
+        LIST_FOREACH(e, &t->after, of_task)
+            if (uuid_cmp(&e->on->id, &policy->after[i]) == 0)
+                put_id(out, "waits_for", &e->on->id);
 }
 
 static void dump_task(struct buf *out, const struct task *t)
@@ -93,14 +121,16 @@ static void dump_task(struct buf *out, const struct task *t)
 
     put_id(out, "task", &t->id);
     buf_printf(out, "%s ", task_state_name(t->state));
-    put_text(out, "project", t->project);
+    put_text(out, "project", t->project->name);
     put_text(out, "commit", t->commit);
     put_text(out, "cause", t->cause);
     put_text(out, "message", t->message);
-    buf_printf(out, "exit=%lld attempt=%lld at=%lld %lld %lld ", (long long)t->exit_code, (long long)t->number,
-               (long long)t->created_ms, (long long)t->started_ms, (long long)t->ended_ms);
-    if (!t->ended_ms)
+    buf_printf(out, "exit=%lld attempt=%lld at=%lld %lld %lld %lld ", (long long)t->exit_code, (long long)t->number,
+               (long long)t->created_ms, (long long)t->started_ms, (long long)t->ended_ms, (long long)t->not_before_ms);
+    if (!t->ended_ms) {
         dump_spec(out, t->spec);
+        dump_after(out, t);
+    }
     buf_putc(out, '\n');
     for (int64_t number = t->number; number > 0; number--)
         LIST_FOREACH(at, &t->attempts, of_task)
@@ -115,8 +145,8 @@ static void dump_agent(struct buf *out, const struct agent *a)
     put_text(out, "name", a->name);
     put_text(out, "version", a->version);
     put_strs(out, "label", a->texts->labels);
-    buf_printf(out, "slots=%lld session=%lld up=%d seen=%lld busy=%lld\n", (long long)a->slots, (long long)a->session,
-               a->is_up, (long long)a->seen_ms, (long long)a->busy);
+    buf_printf(out, "slots=%lld session=%lld hello=%lld up=%d draining=%d seen=%lld busy=%lld\n", (long long)a->slots,
+               (long long)a->session, (long long)a->hello, a->is_up, a->is_draining, (long long)a->seen_ms, (long long)a->busy);
 }
 
 static void dump_key(struct core *core, struct buf *out, const struct idem_key *k)
@@ -129,16 +159,12 @@ static void dump_key(struct core *core, struct buf *out, const struct idem_key *
     put_text(out, "project", k->project);
     put_id(out, "task", &k->task_id);
     buf_printf(out, "body=%s at=%lld %s\n", body, (long long)k->created_ms,
-               task_state_name(t ? t->state : (enum task_state)k->end_state));
+               t ? task_state_name(t->state) : k->end_state < 0 ? "none" : task_state_name((enum task_state)k->end_state));
 }
 
 static int in_queue_order(const void *x, const void *y)
 {
-    const struct task *a = *(struct task *const *)x, *b = *(struct task *const *)y;
-
-    if (a->created_ms != b->created_ms)
-        return a->created_ms < b->created_ms ? -1 : 1;
-    return uuid_cmp(&a->id, &b->id);
+    return task_before(*(struct task *const *)x, *(struct task *const *)y) ? -1 : 1;
 }
 
 static void dump_queue(struct buf *out, const char *name, const struct heap *queue)
@@ -155,24 +181,51 @@ static void dump_queue(struct buf *out, const char *name, const struct heap *que
     mem_free(&all);
 }
 
-static void dump_demands(struct core *core, struct buf *out)
+static void dump_lane(struct buf *out, const struct lane *l)
 {
-    struct table by_key = { 0 };
-    struct demand **all, *d;
+    put_text(out, "lane", l->project->name);
+    put_text(out, "group", l->group ? l->group->name : NULL);
+    put_strs(out, "label", l->demand->labels);
+    buf_printf(out, "open=%zu ready=%d\n", l->open_tasks, heap_has(&l->node));
+    dump_queue(out, "retry", &l->retries);
+    dump_queue(out, "fresh", &l->fresh);
+}
+
+static void dump_project(struct buf *out, const struct project *p)
+{
+    put_text(out, "project", p->name);
+    buf_printf(out, "weight=%lld paused=%d supersede=%d held=%lld queued=%zu\n", (long long)p->weight, p->is_paused,
+               (int)p->supersede, (long long)p->held, p->queued);
+}
+
+/* One that ended tasks alone still point to is as good as gone. */
+static void dump_group(struct buf *out, const struct group *g)
+{
+    if (g->capacity == GROUP_DEFAULT && LIST_EMPTY(&g->lanes) && g->held == 0)
+        return;
+    put_text(out, "group", g->name);
+    buf_printf(out, "capacity=%lld held=%lld\n", (long long)g->capacity, (long long)g->held);
+}
+
+static void dump_shares(struct core *core, struct buf *out)
+{
+    struct project **projects;
+    struct group **groups;
+    struct lane **lanes;
     size_t n;
 
-    /* demands begin with their key, too */
-    LIST_FOREACH(d, &core->all_demands, all)
-        table_put(&by_key, &d->key, d);
-    all = sorted_values(&by_key, &n);
-    for (size_t i = 0; i < n; i++) {
-        put_strs(out, "demand", all[i]->labels);
-        buf_printf(out, "open=%zu\n", all[i]->open_tasks);
-        dump_queue(out, "retry", &all[i]->retries);
-        dump_queue(out, "fresh", &all[i]->fresh);
-    }
-    mem_free(&all);
-    table_fini(&by_key);
+    projects = sorted_values(&core->projects, &n);
+    for (size_t i = 0; i < n; i++)
+        dump_project(out, projects[i]);
+    mem_free(&projects);
+    groups = sorted_values(&core->groups, &n);
+    for (size_t i = 0; i < n; i++)
+        dump_group(out, groups[i]);
+    mem_free(&groups);
+    lanes = sorted_values(&core->lanes, &n);
+    for (size_t i = 0; i < n; i++)
+        dump_lane(out, lanes[i]);
+    mem_free(&lanes);
 }
 
 void core_dump(struct core *core, struct buf *out)
@@ -182,8 +235,9 @@ void core_dump(struct core *core, struct buf *out)
     struct task **tasks;
     size_t n;
 
-    buf_printf(out, "epoch=%lld seq=%lld now=%lld session=%lld up=%zu queued=%zu\n", (long long)core->epoch,
-               (long long)core->seq, (long long)core->now_ms, (long long)core->session, core->agents_up, core->queued);
+    buf_printf(out, "epoch=%lld seq=%lld now=%lld session=%lld up=%zu queued=%zu paused=%d\n", (long long)core->epoch,
+               (long long)core->seq, (long long)core->now_ms, (long long)core->session, core->agents_up, core->queued,
+               core->is_paused);
     agents = sorted_values(&core->agents, &n);
     for (size_t i = 0; i < n; i++)
         dump_agent(out, agents[i]);
@@ -197,5 +251,5 @@ void core_dump(struct core *core, struct buf *out)
     for (size_t i = 0; i < n; i++)
         dump_key(core, out, keys[i]);
     mem_free(&keys);
-    dump_demands(core, out);
+    dump_shares(core, out);
 }

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
-#include "scheduler/model.h"
+#include "scheduler/core_impl.h"
 
 static void *list_room(void *v, size_t n, size_t *cap, size_t size)
 {
@@ -22,17 +22,20 @@ static void *list_room(void *v, size_t n, size_t *cap, size_t size)
 EFFECTS_LIST(effects_task, struct row_task, tasks)
 EFFECTS_LIST(effects_attempt, struct row_attempt, attempts)
 EFFECTS_LIST(effects_agent, struct row_agent, agents)
-EFFECTS_LIST(effects_segment, struct row_segment, segments)
+EFFECTS_LIST(effects_project, struct row_project, projects)
+EFFECTS_LIST(effects_group, struct row_group, groups)
+EFFECTS_LIST(effects_queue, struct row_queue, queues)
 EFFECTS_LIST(effects_key, struct row_key, keys)
 EFFECTS_LIST(effects_old_key, struct row_key, old_keys)
 EFFECTS_LIST(effects_late, struct row_late, lates)
 EFFECTS_LIST(effects_event, struct row_event, events)
 EFFECTS_LIST(effects_message, struct core_message, messages)
+EFFECTS_LIST(effects_timer, struct core_timer, timers)
 
 bool effects_have_rows(const struct effects *fx)
 {
-    return fx->tasks.n || fx->attempts.n || fx->agents.n || fx->segments.n || fx->keys.n || fx->old_keys.n ||
-           fx->lates.n || fx->events.n;
+    return fx->tasks.n || fx->attempts.n || fx->agents.n || fx->projects.n || fx->groups.n || fx->queues.n ||
+           fx->keys.n || fx->old_keys.n || fx->lates.n || fx->events.n;
 }
 
 void effects_fini(struct effects *fx)
@@ -40,12 +43,15 @@ void effects_fini(struct effects *fx)
     mem_free(&fx->tasks.v);
     mem_free(&fx->attempts.v);
     mem_free(&fx->agents.v);
-    mem_free(&fx->segments.v);
+    mem_free(&fx->projects.v);
+    mem_free(&fx->groups.v);
+    mem_free(&fx->queues.v);
     mem_free(&fx->keys.v);
     mem_free(&fx->old_keys.v);
     mem_free(&fx->lates.v);
     mem_free(&fx->events.v);
     mem_free(&fx->messages.v);
+    mem_free(&fx->timers.v);
     arena_fini(&fx->arena);
     *fx = (struct effects){ 0 };
 }

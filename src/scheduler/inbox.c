@@ -37,11 +37,20 @@ static int input(struct scheduler *s, enum input_kind kind, const struct msg_fro
     return 0;
 }
 
-int handle_task_submit(void *arg, const struct msg_from *from, const void *message, struct err *e)
-{
-    (void)e;
-    return input(arg, INPUT_SUBMIT, from, message);
-}
+/* One function per message that is an input as it is. */
+#define HANDLE_AS_INPUT(function, kind)                                                                                \
+    int function(void *arg, const struct msg_from *from, const void *message, struct err *e)                           \
+    {                                                                                                                  \
+        (void)e;                                                                                                       \
+        return input(arg, kind, from, message);                                                                        \
+    }
+HANDLE_AS_INPUT(handle_task_submit, INPUT_SUBMIT)
+HANDLE_AS_INPUT(handle_task_cancel, INPUT_CANCEL)
+HANDLE_AS_INPUT(handle_task_why, INPUT_WHY)
+HANDLE_AS_INPUT(handle_agent_set, INPUT_AGENT_SET)
+HANDLE_AS_INPUT(handle_project_set, INPUT_PROJECT_SET)
+HANDLE_AS_INPUT(handle_group_set, INPUT_GROUP_SET)
+HANDLE_AS_INPUT(handle_queue_set, INPUT_QUEUE_SET)
 
 int handle_agent_hello(void *arg, const struct msg_from *from, const void *message, struct err *e)
 {

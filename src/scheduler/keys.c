@@ -1,7 +1,9 @@
 /* keys.c - Idempotency-Keys: the same key and body within 24 hours get the first answer again.
  *
  * Keys live here and in orion.idempotency, written and deleted in the same transactions. */
-#include "scheduler/model.h"
+#include <string.h>
+
+#include "scheduler/core_impl.h"
 
 struct idem_key *key_find(const struct core *core, const char *project, const char *key)
 {
@@ -22,8 +24,9 @@ struct idem_key *key_add(struct core *core, const struct row_key *row)
     k->task_id = row->task_id;
     k->created_ms = row->created_ms;
     k->end_state = row->end_state;
+    k->task = t;
     if (t)
-        t->key = k;
+        LIST_INSERT_HEAD(&t->keys, k, of_task);
     table_put(&core->keys, &k->place, k);
     TAILQ_INSERT_TAIL(&core->keys_by_age, k, by_age);
     return k;
@@ -32,16 +35,37 @@ struct idem_key *key_add(struct core *core, const struct row_key *row)
 void key_free(struct core *core, struct idem_key **k)
 {
     struct idem_key *gone = *k;
-    struct task *t = table_get(&core->tasks, &gone->task_id);
 
     *k = NULL;
-    if (t)
-        t->key = NULL;
+    if (gone->task)
+        LIST_REMOVE(gone, of_task);
     table_remove(&core->keys, &gone->place);
     TAILQ_REMOVE(&core->keys_by_age, gone, by_age);
     mem_free(&gone->project);
     mem_free(&gone->key);
     mem_free(&gone);
+}
+
+bool key_has_body(const struct idem_key *k, struct msg_bytes body)
+{
+    return body.len == sizeof k->body.b && memcmp(k->body.b, body.data, sizeof k->body.b) == 0;
+}
+
+void key_keep(struct step *s, const struct idem_use *use, const struct uuid *task_id)
+{
+    struct row_key *row;
+
+    if (!use->key || !*use->key)
+        return;
+    row = effects_key(s->fx);
+    row->project = step_text(s, use->project);
+    row->key = step_text(s, use->key);
+    if (use->body.len)
+        memcpy(row->body.b, use->body.data, use->body.len < sizeof row->body.b ? use->body.len : sizeof row->body.b);
+    row->task_id = *task_id;
+    row->created_ms = s->at_ms;
+    row->end_state = -1;
+    key_add(s->core, row);
 }
 
 /* At most two at a time, so that no step pays for a busy day; the oldest first. */

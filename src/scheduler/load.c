@@ -1,8 +1,10 @@
-/* load.c - the core made from rows: at a takeover, and by the simulator after every commit. */
+/* load.c - the core made from rows: at a takeover, and by the simulator after every commit.
+ *
+ * A partial load has what runs and what just ended; the queue is added behind it, page by page (core.h). */
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/model.h"
+#include "scheduler/core_impl.h"
 
 static const char *cause_static(const char *cause)
 {
@@ -25,6 +27,8 @@ static void load_agent(struct core *core, const struct row_agent *row)
     agent_labels(a, row->labels);
     a->slots = row->slots;
     a->session = row->session;
+    a->hello = row->hello;
+    a->is_draining = row->is_draining;
     a->seen_ms = row->seen_ms;
     a->is_up = row->is_up;
     core->agents_up += a->is_up;
@@ -33,29 +37,40 @@ static void load_agent(struct core *core, const struct row_agent *row)
     table_put(&core->agents, &a->id, a);
 }
 
-/* Attempts decide in which queue a task waits: it is queued after they are there. */
-static int load_task(struct core *core, const struct row_task *row, struct err *e)
+static void load_project(struct core *core, const struct row_project *row)
 {
-    struct task *t;
+    struct project *p = project_get(core, row->name);
 
-    if (table_get(&core->tasks, &row->id))
-        return err_set(e, ERR_INVALID, "a task was loaded twice");
-    t = task_new(core, &row->id);
+    p->weight = row->weight;
+    p->is_paused = row->is_paused;
+    p->supersede = row->supersede;
+}
+
+static void load_group(struct core *core, const struct row_group *row)
+{
+    group_get(core, row->name)->capacity = row->capacity;
+}
+
+/* Attempts decide in which queue a task waits: it is queued after they are there. */
+static struct task *load_task(struct core *core, const struct row_task *row)
+{
+    struct task *t = task_new(core, &row->id, row->spec);
+
     t->state = row->state;
     t->cause = cause_static(row->cause);
     text_set(&t->commit, row->commit);
     text_set(&t->message, row->message);
-    t->project = mem_strdup(row->spec->project);
     t->exit_code = row->exit_code;
     t->number = row->attempt;
     t->created_ms = row->created_ms;
     t->started_ms = row->started_ms;
     t->ended_ms = row->ended_ms;
+    t->not_before_ms = row->not_before_ms;
     if (t->ended_ms)
-        return 0;
+        return t;
     t->spec = spec_pack(row->spec, NULL);
-    queue_open(core, t);
-    return 0;
+    task_open(core, t);
+    return t;
 }
 
 static int load_attempt(struct core *core, const struct row_attempt *row, struct err *e)
@@ -66,7 +81,7 @@ static int load_attempt(struct core *core, const struct row_attempt *row, struct
 
     if (!t || !a)
         return err_set(e, ERR_INVALID, "attempt %lld has no %s", (long long)row->number, t ? "agent" : "task");
-    at = attempt_new(t, row->number, a);
+    at = attempt_new(core, t, row->number, a);
     at->session = row->session;
     at->state = row->state;
     at->late_state = row->late_state;
@@ -75,6 +90,8 @@ static int load_attempt(struct core *core, const struct row_attempt *row, struct
     text_set(&at->commit, row->commit);
     text_set(&at->driver, row->driver);
     text_set(&at->workspace, row->workspace);
+    text_set(&at->sink, row->sink);
+    at->stop = row->stop;
     at->exit_code = row->exit_code;
     at->signal = row->signal;
     at->log_state = row->log_state;
@@ -93,16 +110,6 @@ static int load_attempt(struct core *core, const struct row_attempt *row, struct
     return 0;
 }
 
-static int load_segment(struct core *core, const struct row_segment *row, struct err *e)
-{
-    struct attempt *at = attempt_find(core, &row->task_id, row->attempt);
-
-    if (!at)
-        return err_set(e, ERR_INVALID, "a log segment has no attempt %lld", (long long)row->attempt);
-    text_set(&at->sink, row->sink);
-    return 0;
-}
-
 static int ended_order(const void *x, const void *y)
 {
     const struct task *a = *(struct task *const *)x, *b = *(struct task *const *)y;
@@ -112,18 +119,15 @@ static int ended_order(const void *x, const void *y)
     return uuid_cmp(&a->id, &b->id);
 }
 
-/* Queued tasks into their queues, ended ones into the list of those that will be forgotten. */
-static void settle_tasks(struct core *core)
+/* Ended tasks into the list of those that will be forgotten. */
+static void settle_ended(struct core *core)
 {
     struct task **ended = mem_array(core->tasks.used + 1, sizeof *ended), *t;
     size_t n = 0;
 
-    for (size_t at = 0; (t = table_next(&core->tasks, &at));) {
-        if (t->state == TASK_QUEUED)
-            queue_push(core, t);
-        else if (t->ended_ms)
+    for (size_t at = 0; (t = table_next(&core->tasks, &at));)
+        if (t->ended_ms)
             ended[n++] = t;
-    }
     qsort(ended, n, sizeof *ended, ended_order);
     for (size_t i = 0; i < n; i++) {
         TAILQ_INSERT_TAIL(&core->ended, ended[i], ended);
@@ -132,9 +136,11 @@ static void settle_tasks(struct core *core)
     mem_free(&ended);
 }
 
-/* Nobody is connected yet: there is nothing to place. */
-static void forget_wakeups(struct core *core)
+/* Nobody is connected yet, or INPUT_LOADED will wake them: there is nothing to place now. What the rows say of
+ * projects need not be written again. */
+static void forget_marks(struct core *core)
 {
+    struct project *p;
     struct agent *a;
     struct task *t;
 
@@ -146,18 +152,53 @@ static void forget_wakeups(struct core *core)
         TAILQ_REMOVE(&core->filling, a, filling);
         a->is_filling = false;
     }
+    while ((p = TAILQ_FIRST(&core->dirty_projects))) {
+        TAILQ_REMOVE(&core->dirty_projects, p, dirty);
+        p->is_dirty = false;
+    }
 }
 
-static int check_sinks(struct core *core, struct err *e)
+/* Tasks that are waiting are linked to what they wait for: now, or when everything is there. */
+static void settle_task(struct core *core, struct task *t)
 {
-    struct attempt *at;
-    struct task *t;
+    if (t->state == TASK_QUEUED) {
+        queue_push(core, t);
+    } else if (t->state == TASK_WAITING && core->is_partial) {
+        TAILQ_INSERT_TAIL(&core->hanging, t, placing);
+        t->is_hanging = true;
+    } else if (t->state == TASK_WAITING) {
+        after_link_loaded(core, t);
+    }
+}
 
-    for (size_t i = 0; (t = table_next(&core->tasks, &i));)
-        LIST_FOREACH(at, &t->attempts, of_task)
-            if (!at->sink)
-                return err_set(e, ERR_INVALID, "attempt %lld has no log segment", (long long)at->number);
+static int load_attempts(struct core *core, const struct core_rows *rows, struct err *e)
+{
+    for (size_t i = 0; i < rows->n_attempts; i++) {
+        const struct row_attempt *row = &rows->attempts[i];
+        if (!attempt_find(core, &row->task_id, row->number) && load_attempt(core, row, e) < 0)
+            return -1;
+    }
     return 0;
+}
+
+/* Tasks that are known are skipped, with their attempts: what the core knows of them is newer. */
+static int load_tasks(struct core *core, const struct core_rows *rows, struct err *e)
+{
+    struct task **fresh = mem_array(rows->n_tasks + 1, sizeof *fresh);
+    size_t n = 0;
+    int rc;
+
+    for (size_t i = 0; i < rows->n_tasks; i++)
+        if (!table_get(&core->tasks, &rows->tasks[i].id))
+            fresh[n++] = load_task(core, &rows->tasks[i]);
+    rc = load_attempts(core, rows, e);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        settle_task(core, fresh[i]);
+    for (size_t i = 0; i < rows->n_keys; i++)
+        if (!key_find(core, rows->keys[i].project, rows->keys[i].key))
+            key_add(core, &rows->keys[i]);
+    mem_free(&fresh);
+    return rc;
 }
 
 int core_load(struct core *core, const struct core_rows *rows, struct err *e)
@@ -165,34 +206,113 @@ int core_load(struct core *core, const struct core_rows *rows, struct err *e)
     core->epoch = rows->epoch;
     core->seq = rows->seq;
     core->now_ms = rows->now_ms;
+    core->is_paused = rows->is_paused;
+    core->is_partial = rows->is_partial;
+    core->partial_ms = rows->now_ms;
     for (size_t i = 0; i < rows->n_agents; i++)
         load_agent(core, &rows->agents[i]);
-    for (size_t i = 0; i < rows->n_tasks; i++)
-        if (load_task(core, &rows->tasks[i], e) < 0)
-            return -1;
-    for (size_t i = 0; i < rows->n_attempts; i++)
-        if (load_attempt(core, &rows->attempts[i], e) < 0)
-            return -1;
-    for (size_t i = 0; i < rows->n_segments; i++)
-        if (load_segment(core, &rows->segments[i], e) < 0)
-            return -1;
-    for (size_t i = 0; i < rows->n_keys; i++)
-        key_add(core, &rows->keys[i]);
-    if (check_sinks(core, e) < 0)
+    for (size_t i = 0; i < rows->n_projects; i++)
+        load_project(core, &rows->projects[i]);
+    for (size_t i = 0; i < rows->n_groups; i++)
+        load_group(core, &rows->groups[i]);
+    if (load_tasks(core, rows, e) < 0)
         return -1;
-    settle_tasks(core);
-    forget_wakeups(core);
+    settle_ended(core);
+    forget_marks(core);
     return 0;
+}
+
+int core_load_more(struct core *core, const struct core_rows *rows, struct err *e)
+{
+    return load_tasks(core, rows, e);
+}
+
+/* What it says may concern tasks or a key that are not loaded, or it may be one of these tasks, sent again. */
+static bool submit_needs_all(const struct core *core, const struct msg_task_submit *m)
+{
+    return (m->idempotency_key && *m->idempotency_key) || (m->join && kin_is_commit(m->ref)) || m->mr || m->after.n ||
+           uuid_time_ms(&m->task_id) + CORE_RESENT_MS <= core->partial_ms;
+}
+
+bool core_needs_all(const struct core *core, const struct input *in)
+{
+    const struct msg_task_cancel *cancel = in->message;
+    const struct msg_task_result *result = in->message;
+
+    if (!core->is_partial)
+        return false;
+    switch (in->kind) {
+    case INPUT_SUBMIT:
+        return submit_needs_all(core, in->message);
+    case INPUT_CANCEL:
+        return (cancel->idempotency_key && *cancel->idempotency_key) || !table_get(&core->tasks, &cancel->task_id);
+    case INPUT_RESULT:   /* a late one, for a row that is perhaps being loaded */
+        return !attempt_find(core, &result->task_id, result->attempt);
+    case INPUT_AGENT_SET:
+    case INPUT_PROJECT_SET:
+    case INPUT_GROUP_SET:
+    case INPUT_QUEUE_SET:
+        return true;   /* rare, and they may carry keys */
+    default:
+        return false;
+    }
+}
+
+/* --- everything is there ---------------------------------------------------------------------------------------- */
+
+/* Was any of the tasks it waits for ended in a way that it does not accept, while it was not yet loaded? */
+static const struct task *failed_dependency(struct core *core, const struct task *t)
+{
+    const struct policy *policy = task_policy(t);
+    const struct task *on;
+
+    for (size_t i = 0; i < policy->n_after; i++) {
+        on = table_get(&core->tasks, &policy->after[i]);
+        if (on && on->ended_ms && !after_is_met(policy->condition, on->state))
+            return on;
+    }
+    return NULL;
+}
+
+static void unhang(struct step *s, struct task *t)
+{
+    const struct task *failed = failed_dependency(s->core, t);
+
+    task_leave_list(s->core, t);
+    queue_deadline(s, t);
+    if (failed) {
+        task_end(s, t, &(struct task_ending){ STATE_CANCEL, "policy", "a task that it waited for ended otherwise than it asks", NULL });
+        return;
+    }
+    after_link_loaded(s->core, t);
+    if (t->not_before_ms)
+        step_timer_in(s, TIMER_BACKOFF, t, t->number, t->not_before_ms - s->at_ms);
+    else if (LIST_EMPTY(&t->after))
+        task_ready(s, t);
+}
+
+void step_loaded(struct step *s, const void *message)
+{
+    const struct input_loaded *m = message;
+    struct task *t;
+
+    TAILQ_FOREACH(t, &s->core->placing, placing)   /* what was added since the last step */
+        queue_deadline(s, t);
+    queue_resumed(s->core);
+    if (!m->is_all || !s->core->is_partial)
+        return;
+    s->core->is_partial = false;
+    step_event(s, "leader.loaded", NULL, NULL, NULL);
+    while ((t = TAILQ_FIRST(&s->core->hanging)))
+        unhang(s, t);
 }
 
 /* --- what a new shell must watch ------------------------------------------------------------------------------- */
 
-static void watch_attempt(const struct attempt *at, const struct core_watch *watch, void *arg)
+static void watch_log(const struct attempt *at, const struct core_watch *watch, void *arg)
 {
     struct msg_log_seal seal = { .task_id = at->task->id, .attempt = at->number };
 
-    if (at->state == ATTEMPT_ASSIGNED && watch->assignment)
-        watch->assignment(arg, &at->task->id, at->number, at->session);
     if (!attempt_is_terminal(at->state) || at->log_state != LOG_OPEN || !watch->unsealed)
         return;
     if (at->has_head) {
@@ -202,6 +322,36 @@ static void watch_attempt(const struct attempt *at, const struct core_watch *wat
         seal.head = (struct msg_bytes){ at->log_head.b, sizeof at->log_head.b };
     }
     watch->unsealed(arg, at->sink, &seal);
+}
+
+static void watch_timers(const struct core *core, const struct task *t, const struct core_watch *watch, void *arg)
+{
+    const struct policy *policy = task_policy(t);
+    const struct attempt *at = task_open_attempt(t);
+    bool is_queued = t->state == TASK_WAITING || t->state == TASK_QUEUED;
+    struct core_timer timer = { .task_id = t->id, .attempt = t->number };
+
+    if (t->ended_ms || !watch->timer)
+        return;
+    if (t->state == TASK_WAITING && t->not_before_ms) {
+        timer.kind = TIMER_BACKOFF;
+        timer.in_ms = t->not_before_ms - core->now_ms;
+        watch->timer(arg, &timer);
+    }
+    if (at && at->state == ATTEMPT_RUNNING && policy->timeout_ms) {
+        timer.kind = TIMER_WALL;
+        timer.in_ms = at->started_ms + policy->timeout_ms + core->config->stop_ms - core->now_ms;
+        watch->timer(arg, &timer);
+    }
+    if (at && at->state == ATTEMPT_STOPPING) {
+        timer.kind = TIMER_STOP;
+        timer.in_ms = core->config->stop_ms;
+        watch->timer(arg, &timer);
+    }
+    if (is_queued && !t->started_ms && policy->queue_timeout_ms) {
+        timer = (struct core_timer){ TIMER_QUEUE, t->id, 0, t->created_ms + policy->queue_timeout_ms - core->now_ms };
+        watch->timer(arg, &timer);
+    }
 }
 
 void core_each(struct core *core, const struct core_watch *watch, void *arg)
@@ -216,9 +366,14 @@ void core_each(struct core *core, const struct core_watch *watch, void *arg)
         if (a->route.peer && watch->connection)
             watch->connection(arg, &a->id, a->session, a->route);
     }
-    for (size_t i = 0; (t = table_next(&core->tasks, &i));)
-        LIST_FOREACH(at, &t->attempts, of_task)
-            watch_attempt(at, watch, arg);
+    for (size_t i = 0; (t = table_next(&core->tasks, &i));) {
+        LIST_FOREACH(at, &t->attempts, of_task) {
+            if (!attempt_is_terminal(at->state) && !at->started_ms && watch->assignment)
+                watch->assignment(arg, &t->id, at->number, at->session);
+            watch_log(at, watch, arg);
+        }
+        watch_timers(core, t, watch, arg);
+    }
 }
 
 void core_attach(struct core *core, const struct uuid *agent_id, int64_t session, struct route to)

@@ -1,6 +1,7 @@
 /* main.c - orion-scheduler: the only writer of the database. Settings, life cycle, and who reacts to what. */
 #include <stddef.h>
 
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/pg.h"
 #include "lib/service.h"
@@ -13,6 +14,12 @@ static const struct msg_handler handlers[] = {   /* message, who may send it, fu
     { MSG_BUS_HELLO, FROM_GATEWAY | FROM_LOGSINK, handle_bus_hello },
     { MSG_BUS_PING, FROM_GATEWAY | FROM_LOGSINK, handle_bus_ping },
     { MSG_TASK_SUBMIT, FROM_GATEWAY, handle_task_submit },
+    { MSG_TASK_CANCEL, FROM_GATEWAY, handle_task_cancel },
+    { MSG_TASK_WHY, FROM_GATEWAY, handle_task_why },
+    { MSG_AGENT_SET, FROM_GATEWAY, handle_agent_set },
+    { MSG_PROJECT_SET, FROM_GATEWAY, handle_project_set },
+    { MSG_GROUP_SET, FROM_GATEWAY, handle_group_set },
+    { MSG_QUEUE_SET, FROM_GATEWAY, handle_queue_set },
     { MSG_AGENT_HELLO, FROM_AGENT, handle_agent_hello },
     { MSG_AGENT_ALIVE, FROM_GATEWAY, handle_agent_alive },
     { MSG_AGENT_GONE, FROM_GATEWAY, handle_agent_gone },
@@ -39,6 +46,16 @@ static const struct conf_row rows[] = {
         .help = "An assignment that is not accepted for so long goes to another agent"),
     ROW(CONF_INT, tries, "tries", "ORION_TRIES", "3", .min = 1, .max = CORE_TRIES_MAX,
         .help = "Attempts of a task that may be lost, declined or spoilt by the farm"),
+    ROW(CONF_INT, killed_agents, "quarantine", "ORION_QUARANTINE", "3", .min = 1, .max = 1000,
+        .help = "Agents that a task may take with it before it is not tried any more"),
+    ROW(CONF_MS, retry_ms, "retry-delay", "ORION_RETRY_DELAY", "1s", .min = 0, .max = 3600000, .unit = "ms",
+        .help = "Before a task's second attempt; doubled for each one after it"),
+    ROW(CONF_MS, retry_max_ms, "retry-delay-max", "ORION_RETRY_DELAY_MAX", "5m", .min = 0, .max = 86400000, .unit = "ms",
+        .help = "The longest such delay"),
+    ROW(CONF_MS, stop_ms, "stop-deadline", "ORION_STOP_DEADLINE", "30s", .min = 100, .max = 3600000, .unit = "ms",
+        .help = "A task whose attempt was told to end does so by then, with or without it"),
+    ROW(CONF_MS, ageing_ms, "ageing", "ORION_AGEING", "10m", .min = 1000, .max = 604800000, .unit = "ms",
+        .help = "Waiting that outweighs one class of priority"),
     ROW(CONF_MS, log_grace_ms, "log-grace", "ORION_LOG_GRACE", "60s", .min = 1000, .max = 86400000, .unit = "ms",
         .help = "How long an ended attempt's log may be incomplete before it is sealed as it is"),
     CONF_END,
@@ -51,8 +68,17 @@ static void on_up(void *arg)
 
 static void on_down(void *arg, const struct err *why)
 {
-    (void)why;   /* lib/pg.c has logged it */
+    log_warn("database not connected", log_err(why));
     lead_down(((struct scheduler *)arg)->lead);
+}
+
+static struct core_config config_of(const struct scheduler_settings *set)
+{
+    return (struct core_config){
+        .tries = set->tries, .killed_agents = set->killed_agents, .lease_ms = set->lease_ms,
+        .heartbeat_ms = set->lease_ms / 4, .ageing_ms = set->ageing_ms, .retry_ms = set->retry_ms,
+        .retry_max_ms = set->retry_max_ms, .stop_ms = set->stop_ms,
+    };
 }
 
 static int read_sinks(struct scheduler *s, struct err *e)
@@ -96,17 +122,16 @@ static int start(struct service *service, const void *settings, void *shared, un
     s->service = service;
     s->loop = service_loop(service);
     s->settings = settings;
-    s->config = (struct core_config){ .tries = s->settings->tries, .lease_ms = s->settings->lease_ms,
-                                      .heartbeat_ms = s->settings->lease_ms / 4 };
+    s->config = config_of(s->settings);
     if (read_sinks(s, e) < 0 || !(dsn = pg_dsn(s->settings->database, e)))
         goto out;
     s->clocks = clocks_open(s);
     s->seals = seals_open(s);
-    s->shell = shell_open(s);
-    s->lead = lead_open(s);
     s->peers = peers_open(s, handlers, ARRAY_LEN(handlers), e);
     if (!s->peers)
         goto out;
+    s->shell = shell_open(s);   /* its hook comes behind the bus's: what was just read must not wait for another event */
+    s->lead = lead_open(s);
     s->pg = pg_open(s->loop, dsn, "orion-scheduler", db_stmts, DB_STMTS, &hooks, s);
     mem_free(&dsn);
     *state_r = s;

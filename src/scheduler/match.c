@@ -21,16 +21,21 @@ size_t labels_sort(const char **labels, size_t n)
     return kept;
 }
 
+static bool is_offered(struct msg_strs offered, const char *label)
+{
+    return offered.n && bsearch(&label, offered.v, offered.n, sizeof *offered.v, label_cmp);
+}
+
+bool match_label(const char *asked, struct msg_strs offered)
+{
+    return asked[0] == '!' ? !is_offered(offered, asked + 1) : is_offered(offered, asked);
+}
+
 bool match_labels(struct msg_strs asked, struct msg_strs offered)
 {
-    size_t o = 0;
-
-    for (size_t a = 0; a < asked.n; a++, o++) {
-        while (o < offered.n && strcmp(offered.v[o], asked.v[a]) < 0)
-            o++;
-        if (o == offered.n || strcmp(offered.v[o], asked.v[a]) != 0)
+    for (size_t i = 0; i < asked.n; i++)
+        if (!match_label(asked.v[i], offered))
             return false;
-    }
     return true;
 }
 

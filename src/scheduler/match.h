@@ -6,7 +6,9 @@
 
 #include "proto/msg.h"
 
-/* Every label asked for is among those offered. */
+/* Labels are plain words; os=linux is one, by convention. `!word` asks for agents without it. */
+bool match_label(const char *asked, struct msg_strs offered);
+/* Every label asked for is met. */
 bool match_labels(struct msg_strs asked, struct msg_strs offered);
 /* Sorts in place and drops repeats; returns how many are left. */
 size_t labels_sort(const char **labels, size_t n);

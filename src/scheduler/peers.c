@@ -28,6 +28,7 @@ struct peer {
     int minor;
     uint64_t heard_ms;
     bool is_silent;
+    bool is_untold;          /* who leads is news that it has not got: its queue was full */
 };
 
 struct peers {
@@ -39,6 +40,7 @@ struct peers {
     size_t n_table;
     struct table by_id, by_number;
     uint64_t last_number;
+    uint64_t due_ms;         /* of the timer's next round */
     struct buf out;          /* reused for every message */
 };
 
@@ -69,16 +71,18 @@ static void peer_free(struct peers *p, struct peer *peer)
 
 /* --- out ------------------------------------------------------------------------------------------------------- */
 
-static void send_to(struct peers *p, const struct peer *peer, uint64_t conn, enum msg_type type, const void *message)
+/* What is dropped is asked for again: submissions and facts are repeated, assignments have their deadline. */
+static int send_to(struct peers *p, const struct peer *peer, uint64_t conn, enum msg_type type, const void *message)
 {
     const struct msg_head head = { .type = type, .epoch = (uint64_t)shell_epoch(p->s->shell), .conn = conn };
 
     buf_reset(&p->out);
     msg_to_bin(&head, message, peer->minor, &p->out);
-    /* Whoever needs it asks again: submissions and facts are repeated, assignments have their deadline. */
-    if (bus_send(p->socket, &peer->id, p->out.data, p->out.len) < 0)
-        log_debug("message dropped", log_str("peer", peer->name), log_str("message", msg_wire_name(type)),
-                  log_int("errno", errno));
+    if (bus_send(p->socket, &peer->id, p->out.data, p->out.len) == 0)
+        return 0;
+    log_debug("message dropped", log_str("peer", peer->name), log_str("message", msg_wire_name(type)),
+              log_int("errno", errno));
+    return -1;
 }
 
 void peers_send(struct peers *p, struct route to, enum msg_type type, const void *message)
@@ -100,19 +104,20 @@ void peers_send_sink(struct peers *p, const char *sink, enum msg_type type, cons
         send_to(p, latest, 0, type, message);
 }
 
-static void welcome(struct peers *p, const struct peer *peer)
+/* Nobody asks again who leads. */
+static void welcome(struct peers *p, struct peer *peer)
 {
     const struct msg_bus_welcome m = {
         .role = "scheduler", .name = p->s->settings->name, .major = MSG_MAJOR, .minor = MSG_MINOR,
         .leader = shell_epoch(p->s->shell) != 0, .has = { .leader = true }, .wall_ms = clock_wall_ms(),
     };
 
-    send_to(p, peer, 0, MSG_BUS_WELCOME, &m);
+    peer->is_untold = send_to(p, peer, 0, MSG_BUS_WELCOME, &m) < 0;
 }
 
 void peers_announce(struct peers *p)
 {
-    const struct peer *peer;
+    struct peer *peer;
 
     for (size_t at = 0; (peer = table_next(&p->by_number, &at));)
         welcome(p, peer);
@@ -210,6 +215,21 @@ static struct peer *peer_to_forget(const struct peers *p, uint64_t now)
     return NULL;
 }
 
+static void next_round(struct peers *p)
+{
+    p->due_ms = clock_boot_ms() + ROUND_MS;
+    timer_in(p->timer, ROUND_MS);
+}
+
+/* This process was stopped: what was said meanwhile is not read yet. */
+static void after_sleep(struct peers *p, uint64_t now)
+{
+    struct peer *peer;
+
+    for (size_t at = 0; (peer = table_next(&p->by_number, &at));)
+        peer->heard_ms = now;
+}
+
 /* A process that is gone cannot tell that its agents' sockets are closed. */
 static void on_timer(void *arg)
 {
@@ -217,16 +237,20 @@ static void on_timer(void *arg)
     uint64_t now = clock_boot_ms();
     struct peer *peer;
 
+    if (now > p->due_ms + ROUND_MS)
+        after_sleep(p, now);
     while ((peer = peer_to_forget(p, now)))
         peer_free(p, peer);
     for (size_t at = 0; (peer = table_next(&p->by_number, &at));) {
+        if (peer->is_untold)
+            welcome(p, peer);
         if (peer->is_silent || now - peer->heard_ms <= SILENT_MS)
             continue;
         peer->is_silent = true;
         log_warn("peer is silent", log_str("name", peer->name));
         clocks_peer_gone(p->s->clocks, peer->number);
     }
-    timer_in(p->timer, ROUND_MS);
+    next_round(p);
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
@@ -245,7 +269,7 @@ struct peers *peers_open(struct scheduler *s, const struct msg_handler *table, s
         return NULL;
     }
     p->timer = loop_timer(s->loop, on_timer, p);
-    timer_in(p->timer, ROUND_MS);
+    next_round(p);
     return p;
 }
 

@@ -4,7 +4,7 @@
  * is acknowledged, after the commit, or the agent would repeat it for ever. */
 #include <string.h>
 
-#include "scheduler/model.h"
+#include "scheduler/core_impl.h"
 
 void step_prepared(struct step *s, const void *message)
 {
@@ -12,14 +12,18 @@ void step_prepared(struct step *s, const void *message)
     struct attempt *at = attempt_find(s->core, &m->task_id, m->attempt);
     struct row_event *ev;
 
+    if (attempt_is_sent_again(at, m->session))
+        return;
     attempt_ack(s, &m->task_id, m->attempt, "prepared");
     if (!at || attempt_is_terminal(at->state)) {
-        attempt_stop(s, s->from, &m->task_id, m->attempt, "this attempt has ended");
+        attempt_forget(s, s->from, &m->task_id, m->attempt, "this attempt has ended");
         return;
     }
-    if (at->state == ATTEMPT_ASSIGNED)   /* it overtook the acceptance */
+    if (!at->started_ms)   /* it overtook the acceptance */
         attempt_accepted(s, at);
-    if (at->commit)
+    if (at->state == ATTEMPT_STOPPING)
+        attempt_halt_again(s, at);
+    if (at->commit || at->task->ended_ms)
         return;
     text_set(&at->commit, m->commit);
     text_set(&at->driver, m->driver);
@@ -77,18 +81,6 @@ static void keep_facts(struct attempt *at, const struct msg_task_result *m)
         memcpy(at->log_head.b, m->log_head.data, sizeof at->log_head.b);
 }
 
-static void verdict(struct step *s, struct attempt *at, const struct msg_task_result *m, const struct outcome *o)
-{
-    at->state = (enum attempt_state)attempt_next(at->state, o->event);
-    at->cause = cause_of(m->cause);
-    text_set(&at->message, m->message);
-    at->ended_ms = s->at_ms;
-    attempt_detach(s->core, at);
-    attempt_mark(s->core, at);
-    task_end(s, at->task, o->event, at);
-    attempt_seal(s, at);
-}
-
 /* The attempt had ended without a result. One that is not known any more is left to the row's own condition. */
 static void keep_late(struct step *s, struct attempt *at, const struct msg_task_result *m, const struct outcome *o)
 {
@@ -131,7 +123,7 @@ void step_result(struct step *s, const void *message)
     else if (is_spoilt)
         attempt_end(s, at, &(struct ending){ STATE_FAIL, cause, m->message });
     else
-        verdict(s, at, m, o);
+        attempt_verdict(s, at, &(struct ending){ o->event, cause, m->message });
 }
 
 /* --- the end of a log ------------------------------------------------------------------------------------------- */
@@ -152,8 +144,5 @@ void step_sealed(struct step *s, const void *message)
     }
     attempt_mark(s->core, at);
     event_data(s, step_event(s, "log.sealed", t, at, NULL), "state", m->state);
-    if (t->ended_ms && !t->is_waiting_out) {
-        TAILQ_INSERT_HEAD(&s->core->ended, t, ended);
-        t->is_waiting_out = true;
-    }
+    task_waits_out(s->core, t);
 }

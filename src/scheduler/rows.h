@@ -17,12 +17,35 @@ struct route {
     uint64_t conn;
 };
 
+/* Heads start in a project's queue: one class is worth core_config.ageing_ms of waiting. */
+enum priority { PRIORITY_LOW, PRIORITY_NORMAL, PRIORITY_HIGH, PRIORITY_CRITICAL };
+
+/* How the tasks that one waits for must end; else it is cancelled. */
+enum after { AFTER_SUCCEEDED, AFTER_FINISHED, AFTER_ANY };
+
+enum { RETRY_AGENT = 1, RETRY_INFRASTRUCTURE = 2 };   /* causes: bits */
+
+/* How to build it: what few submissions say. */
+struct policy {
+    const char *group;                                       /* concurrency group; NULL: none */
+    const struct uuid *after;                                /* tasks it waits for */
+    size_t n_after;
+    enum after condition;
+    int64_t timeout_ms, silence_timeout_ms, queue_timeout_ms; /* 0: none */
+    int64_t tries;                                           /* 0: the farm's */
+    unsigned retry_on;                                       /* RETRY_... */
+    struct msg_ints retry_exit_codes;
+    struct uuid retry_of;                                    /* nil: none */
+};
+
 /* What to build, as it was asked for. One block of memory, texts included, when made by spec_pack. */
 struct spec {
     const char *project, *repo, *target, *ref, *mr, *driver;
     struct msg_strs args, labels;
     struct msg_pairs env;
     bool separate_streams;
+    enum priority priority;
+    const struct policy *policy;                             /* NULL: nothing is said */
 };
 
 struct row_task {
@@ -34,9 +57,13 @@ struct row_task {
     int64_t exit_code;               /* -1: none */
     int64_t attempt;                 /* 0: none yet */
     int64_t created_ms, started_ms, ended_ms; /* 0: not yet */
+    int64_t not_before_ms;           /* waiting: for its next attempt; 0: not for a time */
 };
 
 enum log_state { LOG_OPEN, LOG_COMPLETE, LOG_GAP };
+
+/* Why an attempt is stopping. */
+enum stop { STOP_NONE, STOP_CANCEL, STOP_SUPERSEDE, STOP_TIME_OUT };
 
 struct row_attempt {
     bool is_new;
@@ -46,7 +73,8 @@ struct row_attempt {
     int64_t session;
     enum attempt_state state;
     int late_state;                  /* -1: none */
-    const char *cause, *message, *commit, *driver, *workspace;
+    const char *cause, *message, *commit, *driver, *workspace, *sink;
+    enum stop stop;
     int64_t exit_code, signal;       /* -1: none */
     enum log_state log_state;
     int64_t log_bytes, log_lines, log_chunks; /* -1: unknown */
@@ -60,21 +88,36 @@ struct row_agent {
     struct uuid id, instance;
     const char *name, *version;
     struct msg_strs labels;
-    int64_t slots, session;
+    int64_t slots, session, hello;   /* hello: its counter */
     bool is_up;                      /* else lost */
+    bool is_draining;
     int64_t seen_ms;
 };
 
-struct row_segment {
-    struct uuid task_id;
-    int64_t attempt;
-    const char *sink;
+/* What a newer task of the same merge request ends. */
+enum supersede { SUPERSEDE_OFF, SUPERSEDE_QUEUED, SUPERSEDE_RUNNING };
+
+struct row_project {
+    const char *name;
+    int64_t weight;
+    bool is_paused;
+    enum supersede supersede;
+};
+
+struct row_group {
+    const char *name;
+    int64_t capacity;                /* GROUP_DEFAULT: the row is deleted */
+};
+enum { GROUP_DEFAULT = -1 };
+
+struct row_queue {
+    bool is_paused;
 };
 
 struct row_key {
     const char *project, *key;
     struct hash body;
-    struct uuid task_id;
+    struct uuid task_id;             /* nil: the call made none */
     int64_t created_ms;
     int end_state;                   /* of its task, when that is no longer known; -1. Not written */
 };
@@ -99,6 +142,15 @@ struct row_event {
 
 /* --- effects ---------------------------------------------------------------------------------------------------- */
 
+/* A moment at which the core wants to be told: the shell counts it from the commit, by its own steady clock. */
+enum timer_kind { TIMER_BACKOFF, TIMER_QUEUE, TIMER_WALL, TIMER_STOP };
+struct core_timer {
+    enum timer_kind kind;
+    struct uuid task_id;
+    int64_t attempt;                 /* TIMER_BACKOFF: behind which; 0 for TIMER_QUEUE */
+    int64_t in_ms;
+};
+
 struct core_message {
     enum msg_type type;
     struct route to;        /* peer 0: to the sink */
@@ -118,12 +170,15 @@ struct effects {
     LIST_OF(struct row_task) tasks;
     LIST_OF(struct row_attempt) attempts;
     LIST_OF(struct row_agent) agents;
-    LIST_OF(struct row_segment) segments;
+    LIST_OF(struct row_project) projects;
+    LIST_OF(struct row_group) groups;
+    LIST_OF(struct row_queue) queues;      /* the last one counts */
     LIST_OF(struct row_key) keys;          /* insert */
     LIST_OF(struct row_key) old_keys;      /* delete */
     LIST_OF(struct row_late) lates;
     LIST_OF(struct row_event) events;
     LIST_OF(struct core_message) messages;
+    LIST_OF(struct core_timer) timers;     /* armed when the rows are committed */
 };
 
 bool effects_have_rows(const struct effects *fx);

@@ -3,9 +3,10 @@
  *   core.h      the pure core (core, submit, agents, attempts, results, queue, match, tasks, keys, load, dump)
  *   shell.c     inputs into the core, batches into the database, messages out after the commit
  *   lead.c      leadership: the lock, the leader row, taking over, resuming after a lost connection
- *   db.c        all SQL; db_write.c: rows to parameters; db_load.c: rows to a core
+ *   pulse.c     whether another leader lives; loading.c: the rest of a long queue, behind a leader that serves
+ *   db.c        all SQL; db_write.c: rows to parameters; db_load.c, db_rows.c: rows to a core
  *   peers.c     processes on the bus; inbox.c: their messages become inputs
- *   clocks.c    leases and acceptance deadlines; seals.c: log.seal until it is answered */
+ *   clocks.c    leases, acceptance deadlines, the core's timers (alarms.c); seals.c: log.seal until it is answered */
 #ifndef ORION_SCHEDULER_SCHEDULER_H
 #define ORION_SCHEDULER_SCHEDULER_H
 
@@ -22,6 +23,7 @@ struct msg_handler;
 struct pg;
 struct clocks;
 struct lead;
+struct loading;
 struct peers;
 struct seals;
 struct shell;
@@ -29,6 +31,7 @@ struct shell;
 struct scheduler_settings {
     char *database, *name, *listen, *sinks;
     int64_t lease_ms, accept_ms, tries, log_grace_ms;
+    int64_t ageing_ms, retry_ms, retry_max_ms, stop_ms, killed_agents;
 };
 
 struct scheduler {
@@ -55,8 +58,14 @@ struct shell_frame {
 };
 void shell_message(struct shell *sh, enum input_kind kind, struct route from, const void *message, struct shell_frame frame);
 void shell_clock(struct shell *sh, enum input_kind kind, const struct input_clock *clock);
+void shell_timer(struct shell *sh, const struct core_timer *timer);
+bool shell_is_full(const struct shell *sh);   /* timers should come later: inputs wait for a commit */
 /* Leadership begins with a core made from the rows; or, after SQL refused a batch, the core of the same epoch. Takes it. */
 void shell_begin(struct shell *sh, int64_t epoch, struct core *core);
+/* The core given to shell_begin was partial: more rows for it, and that was all of them. -1: it cannot take these rows,
+ * or there is no core any more that could. The rows are needed for the call only. */
+int shell_load_more(struct shell *sh, const struct core_rows *rows, struct err *e);
+void shell_loaded(struct shell *sh);
 void shell_resume(struct shell *sh, bool is_committed);   /* the connection is back, and so is the lock */
 void shell_pause(struct shell *sh);                       /* the connection is lost */
 void shell_end(struct shell *sh);                         /* somebody else leads: forget everything */
@@ -72,6 +81,14 @@ void lead_up(struct lead *l);        /* the connection is there */
 void lead_down(struct lead *l);
 void lead_lost(struct lead *l);      /* the fence held: somebody else leads */
 void lead_rebuild(struct lead *l);   /* SQL refused a batch: a core from the rows, then shell_begin */
+void lead_failed(struct lead *l, const struct err *why);   /* the rows cannot be loaded: lead no more, try again later */
+
+/* --- loading.c */
+struct loading *loading_open(struct scheduler *s);
+void loading_close(struct loading **l);
+void loading_begin(struct loading *l);   /* the shell has a new, partial core: from the first task on */
+void loading_go(struct loading *l);      /* the connection is back: from where it was */
+void loading_stop(struct loading *l);    /* that core is no more */
 
 /* --- peers.c */
 struct peers *peers_open(struct scheduler *s, const struct msg_handler *table, size_t n, struct err *e);
@@ -95,6 +112,9 @@ void clocks_heard(struct clocks *c, int64_t session, uint64_t peer);  /* ... fro
 void clocks_gone(struct clocks *c, int64_t session);    /* the socket closed: tells the core */
 void clocks_peer_gone(struct clocks *c, uint64_t peer); /* all sessions behind it */
 void clocks_deadline(struct clocks *c, const struct uuid *task_id, int64_t attempt, int64_t session);
+void clocks_timer(struct clocks *c, const struct core_timer *timer);  /* counted from now */
+void clocks_task_ended(struct clocks *c, const struct uuid *task_id); /* none of its timers matters any more */
+void clocks_no_timers(struct clocks *c);                /* the core will name them all again */
 void clocks_hold(struct clocks *c);                     /* nothing runs out */
 void clocks_go(struct clocks *c);                       /* every lease and deadline gets a full period */
 void clocks_clear(struct clocks *c);

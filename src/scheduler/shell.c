@@ -3,7 +3,8 @@
  *
  * One batch is in flight, one is filling; what comes in one turn of the loop shares a batch, so that a lone input
  * waits for nobody. Inputs are kept until their batch is committed: a batch that SQL refuses is run again on a core
- * made from the rows, one input per transaction, and costs its one bad input (refusal.c). */
+ * made from the rows, one input per transaction, and costs its one bad input (refusal.c). While the core has not all
+ * tasks yet, inputs that need them are held until lead.c says shell_loaded; all others are served. */
 #include <string.h>
 
 #include "lib/clock.h"
@@ -14,7 +15,7 @@
 #include "scheduler/scheduler.h"
 #include "scheduler/shell_impl.h"
 
-enum { WAITING_MAX = 10000, COMMIT_LATE_MS = 1000 };
+enum { WAITING_MAX = 10000, FULL = 1000, COMMIT_LATE_MS = 1000 };
 
 /* --- inputs --------------------------------------------------------------------------------------------------- */
 
@@ -22,6 +23,7 @@ static struct kept *kept_new(enum input_kind kind, struct route from, const void
 {
     struct kept *k = mem_alloc(sizeof *k + len);
 
+    k->is_alone = false;
     k->kind = kind;
     k->from = from;
     k->at_ms = clock_wall_ms();
@@ -40,23 +42,32 @@ void kept_list_free(struct kept_list *list)
     }
 }
 
-static void refuse(struct shell *sh, struct route to, const struct msg_task_submit *m, const char *reason)
-{
-    const struct msg_task_refused no = { .request_id = m->task_id, .reason = reason };
-
-    peers_send(sh->s->peers, to, MSG_TASK_REFUSED, &no);
-}
-
 static bool is_overloaded(const struct shell *sh)
 {
     return sh->n_filling + sh->n_waiting >= WAITING_MAX ||
            (sh->since_ms && clock_boot_ms() - sh->since_ms > COMMIT_LATE_MS);
 }
 
+/* Nobody waits long for an answer to INPUT_WHY. */
+static void hold(struct shell *sh, struct kept *k, const void *message)
+{
+    if (k->kind == INPUT_WHY || (!kept_is_own(k) && sh->n_held >= WAITING_MAX)) {
+        shell_refuse(sh, k->kind, k->from, message, "overloaded");
+        mem_free(&k);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&sh->held, k, order);
+    sh->n_held++;
+}
+
 static void run(struct shell *sh, struct kept *k, const void *message)
 {
     const struct input in = { k->kind, k->at_ms, k->from, message };
 
+    if (core_needs_all(sh->core, &in)) {
+        hold(sh, k, message);
+        return;
+    }
     TAILQ_INSERT_TAIL(&sh->filling_inputs, k, order);
     sh->n_filling++;
     core_step(sh->core, &in, &sh->filling);
@@ -68,7 +79,7 @@ static void run_kept(struct shell *sh, struct kept *k)
     struct msg_head head;
     void *message;
 
-    if (kept_is_clock(k))
+    if (kept_is_own(k))
         run(sh, k, k->data);
     else if (msg_from_bin(k->data, k->len, &arena, &head, &message, NULL) == 0)
         run(sh, k, message);
@@ -87,24 +98,35 @@ static void take(struct shell *sh, struct kept *k, const void *message)
 
 void shell_message(struct shell *sh, enum input_kind kind, struct route from, const void *message, struct shell_frame frame)
 {
-    bool is_submit = kind == INPUT_SUBMIT;
-
-    if (!sh->epoch || is_overloaded(sh)) {
-        if (is_submit)   /* facts are repeated by the agents until they are acknowledged */
-            refuse(sh, from, message, sh->epoch ? "overloaded" : "not_leader");
-        return;
-    }
-    take(sh, kept_new(kind, from, frame.data, frame.len), message);
+    if (!sh->epoch || is_overloaded(sh))
+        shell_refuse(sh, kind, from, message, sh->epoch ? "overloaded" : "not_leader");
+    else
+        take(sh, kept_new(kind, from, frame.data, frame.len), message);
 }
 
-void shell_clock(struct shell *sh, enum input_kind kind, const struct input_clock *clock)
+static void take_own(struct shell *sh, enum input_kind kind, const void *data, size_t len)
 {
     struct kept *k;
 
     if (!sh->epoch)
         return;
-    k = kept_new(kind, (struct route){ 0 }, clock, sizeof *clock);
+    k = kept_new(kind, (struct route){ 0 }, data, len);
     take(sh, k, k->data);
+}
+
+void shell_clock(struct shell *sh, enum input_kind kind, const struct input_clock *clock)
+{
+    take_own(sh, kind, clock, sizeof *clock);
+}
+
+void shell_timer(struct shell *sh, const struct core_timer *timer)
+{
+    take_own(sh, INPUT_TIMER, timer, sizeof *timer);
+}
+
+bool shell_is_full(const struct shell *sh)
+{
+    return sh->n_filling + sh->n_waiting >= FULL;
 }
 
 /* --- batches ---------------------------------------------------------------------------------------------------- */
@@ -128,6 +150,11 @@ static void release(struct shell *sh, const struct effects *fx)
         }
         peers_send(s->peers, m->to, m->type, m->message);
     }
+    for (size_t i = 0; i < fx->tasks.n; i++)
+        if (fx->tasks.v[i].ended_ms)
+            clocks_task_ended(s->clocks, &fx->tasks.v[i].id);
+    for (size_t i = 0; i < fx->timers.n; i++)
+        clocks_timer(s->clocks, &fx->timers.v[i]);
 }
 
 static void committed(struct shell *sh)
@@ -208,16 +235,16 @@ static void batch_close(struct shell *sh)
 static bool pump(void *arg)
 {
     struct shell *sh = arg;
+    bool is_alone = false;
     struct kept *k;
 
     if (!sh->core || sh->is_in_flight || sh->is_paused)
         return false;
-    while (!(sh->singles && sh->n_filling) && (k = TAILQ_FIRST(&sh->waiting))) {
+    while (!is_alone && (k = TAILQ_FIRST(&sh->waiting)) && !(k->is_alone && sh->n_filling)) {
         TAILQ_REMOVE(&sh->waiting, k, order);
         sh->n_waiting--;
+        is_alone = k->is_alone;
         run_kept(sh, k);
-        if (sh->singles && --sh->singles == 0)
-            break;
     }
     if (sh->filling.messages.n || sh->n_filling || effects_have_rows(&sh->filling))
         batch_close(sh);
@@ -240,6 +267,13 @@ static void on_assignment(void *arg, const struct uuid *task_id, int64_t attempt
     clocks_deadline(sh->s->clocks, task_id, attempt, session);
 }
 
+static void on_core_timer(void *arg, const struct core_timer *timer)
+{
+    struct shell *sh = arg;
+
+    clocks_timer(sh->s->clocks, timer);
+}
+
 static void on_unsealed(void *arg, const char *sink, const struct msg_log_seal *seal)
 {
     struct shell *sh = arg;
@@ -257,7 +291,8 @@ static void on_connection(void *arg, const struct uuid *agent_id, int64_t sessio
 
 void shell_begin(struct shell *sh, int64_t epoch, struct core *core)
 {
-    static const struct core_watch watch = { on_lease, on_assignment, on_unsealed, NULL };
+    static const struct core_watch watch = { .agent = on_lease, .assignment = on_assignment, .timer = on_core_timer,
+                                             .unsealed = on_unsealed };
     static const struct core_watch before = { .connection = on_connection };
     const struct input_lead lead = { epoch, sh->s->settings->name, service_version() };
 
@@ -278,6 +313,39 @@ void shell_begin(struct shell *sh, int64_t epoch, struct core *core)
     clocks_go(sh->s->clocks);
     if (sh->batch == 0)
         core_step(core, &(struct input){ INPUT_LEAD, clock_wall_ms(), { 0 }, &lead }, &sh->filling);
+}
+
+int shell_load_more(struct shell *sh, const struct core_rows *rows, struct err *e)
+{
+    const struct input_loaded more = { .is_all = false };
+
+    if (!sh->core)
+        return err_set(e, ERR_UNAVAILABLE, "the core is being made from the rows again");
+    if (core_load_more(sh->core, rows, e) < 0)
+        return -1;
+    take_own(sh, INPUT_LOADED, &more, sizeof more);
+    return 0;
+}
+
+/* The core names all its timers and unsealed logs again: those of the tasks that came later were not known to
+ * shell_begin. */
+void shell_loaded(struct shell *sh)
+{
+    static const struct core_watch watch = { .timer = on_core_timer, .unsealed = on_unsealed };
+    const struct input_loaded all = { .is_all = true };
+    struct kept *k;
+
+    if (!sh->core)
+        return;
+    clocks_no_timers(sh->s->clocks);
+    core_each(sh->core, &watch, sh);
+    k = kept_new(INPUT_LOADED, (struct route){ 0 }, &all, sizeof all);
+    /* First of all: until it has run, whatever waits and needs all would be held again. */
+    TAILQ_INSERT_HEAD(&sh->held, k, order);
+    TAILQ_CONCAT(&sh->held, &sh->waiting, order);
+    TAILQ_CONCAT(&sh->waiting, &sh->held, order);
+    sh->n_waiting += sh->n_held + 1;
+    sh->n_held = 0;
 }
 
 void shell_pause(struct shell *sh)
@@ -308,7 +376,8 @@ void shell_end(struct shell *sh)
     kept_list_free(&sh->flight_inputs);
     kept_list_free(&sh->filling_inputs);
     kept_list_free(&sh->waiting);
-    sh->n_filling = sh->n_waiting = sh->singles = 0;
+    kept_list_free(&sh->held);
+    sh->n_filling = sh->n_waiting = sh->n_held = 0;
     sh->is_in_flight = false;
     sh->epoch = sh->batch = 0;
     sh->since_ms = 0;
@@ -346,6 +415,7 @@ struct shell *shell_open(struct scheduler *s)
     TAILQ_INIT(&sh->flight_inputs);
     TAILQ_INIT(&sh->filling_inputs);
     TAILQ_INIT(&sh->waiting);
+    TAILQ_INIT(&sh->held);
     sh->hook = loop_hook(s->loop, pump, sh);
     return sh;
 }

@@ -7,11 +7,12 @@
 
 #include "scheduler/scheduler.h"
 
-/* An input as it came: a frame of the bus or an input_clock. */
+/* An input as it came: a frame of the bus, or the shell's own: input_clock, core_timer, input_loaded. */
 struct kept {
     enum input_kind kind;
     struct route from;
     int64_t at_ms;
+    bool is_alone;                      /* SQL refused a batch it was in: it gets one of its own */
     TAILQ_ENTRY(kept) order;
     size_t len;
     alignas(max_align_t) uint8_t data[];
@@ -26,20 +27,23 @@ struct shell {
     struct core *replaced;              /* its connections go to the next one */
     struct effects flight, filling;
     struct kept_list flight_inputs, filling_inputs, waiting;
-    size_t n_filling, n_waiting;
-    size_t singles;                     /* so many of the first in `waiting` run alone: one of them is bad */
+    struct kept_list held;              /* they need tasks that are not loaded yet */
+    size_t n_filling, n_waiting, n_held;
     uint64_t since_ms;                  /* the batch in flight was closed, or the connection lost; 0: all is well */
     bool is_in_flight, is_fenced, is_paused;
 };
 
 void kept_list_free(struct kept_list *list);
 
-static inline bool kept_is_clock(const struct kept *k)
+static inline bool kept_is_own(const struct kept *k)
 {
-    return k->kind == INPUT_GONE || k->kind == INPUT_LEASE_OUT || k->kind == INPUT_ACCEPT_OUT || k->kind == INPUT_GIVE_UP;
+    return k->kind == INPUT_GONE || k->kind == INPUT_LEASE_OUT || k->kind == INPUT_ACCEPT_OUT ||
+           k->kind == INPUT_GIVE_UP || k->kind == INPUT_TIMER || k->kind == INPUT_LOADED;
 }
 
-/* refusal.c: SQL refused the batch in flight. */
-void shell_refused(struct shell *sh, const char *sqlstate, const char *error);
+/* --- refusal.c */
+/* Certainly not kept: answers whoever waits for an answer to this kind of message; facts are repeated anyway. */
+void shell_refuse(struct shell *sh, enum input_kind kind, struct route to, const void *message, const char *reason);
+void shell_refused(struct shell *sh, const char *sqlstate, const char *error);   /* SQL refused the batch in flight */
 
 #endif

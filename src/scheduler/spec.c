@@ -51,11 +51,31 @@ static struct msg_pairs pack_pairs(struct packer *p, struct msg_pairs from)
     return (struct msg_pairs){ v, from.n };
 }
 
+static const struct policy *pack_policy(struct packer *p, const struct policy *from)
+{
+    struct policy *to, packed;
+
+    if (!from)
+        return NULL;
+    to = pack(p, from, sizeof *from, alignof(struct policy));
+    packed = *from;
+    packed.after = from->n_after ? pack(p, from->after, from->n_after * sizeof *from->after, alignof(struct uuid)) : NULL;
+    packed.retry_exit_codes.v = NULL;
+    if (from->retry_exit_codes.n)
+        packed.retry_exit_codes.v = pack(p, from->retry_exit_codes.v,
+                                         from->retry_exit_codes.n * sizeof *from->retry_exit_codes.v, alignof(int64_t));
+    packed.group = pack_text(p, from->group);
+    if (to)
+        *to = packed;
+    return to;
+}
+
 static size_t pack_all(struct packer *p, const struct spec *from)
 {
     struct spec *to = pack(p, from, sizeof *from, alignof(struct spec));
-    struct spec packed = { .separate_streams = from->separate_streams };
+    struct spec packed = { .separate_streams = from->separate_streams, .priority = from->priority };
 
+    packed.policy = pack_policy(p, from->policy);
     packed.args = pack_strs(p, from->args);
     packed.labels = pack_strs(p, from->labels);
     packed.env = pack_pairs(p, from->env);

@@ -1,7 +1,7 @@
 /* tasks.c - the core's objects: made, found, marked as changed, forgotten when nobody can ask for them any more. */
 #include <string.h>
 
-#include "scheduler/model.h"
+#include "scheduler/core_impl.h"
 
 void text_set(char **text, const char *value)
 {
@@ -11,17 +11,47 @@ void text_set(char **text, const char *value)
     *text = copy;
 }
 
-struct task *task_new(struct core *core, const struct uuid *id)
+const struct policy *task_policy(const struct task *t)
+{
+    static const struct policy defaults = { .retry_on = RETRY_AGENT | RETRY_INFRASTRUCTURE };
+
+    return t->spec && t->spec->policy ? t->spec->policy : &defaults;
+}
+
+struct task *task_new(struct core *core, const struct uuid *id, const struct spec *spec)
 {
     struct task *t = mem_zalloc(sizeof *t);
 
     t->id = *id;
     t->exit_code = -1;
+    t->project = project_get(core, spec->project);
+    if (spec->policy && spec->policy->group) {
+        t->group = group_get(core, spec->policy->group);
+        t->group->tasks++;
+    }
     table_put(&core->tasks, id, t);
     return t;
 }
 
-struct attempt *attempt_new(struct task *t, int64_t number, struct agent *a)
+void task_open(struct core *core, struct task *t)
+{
+    t->rank_ms = t->created_ms - ((int64_t)t->spec->priority - PRIORITY_NORMAL) * core->config->ageing_ms;
+    queue_open(core, t);
+    kin_add(core, t);
+}
+
+/* What its project and group hold has changed by one slot. */
+static void shares_hold(struct core *core, struct task *t, int64_t more)
+{
+    t->project->held += more;
+    queue_project_moved(t->project);
+    if (!t->group)
+        return;
+    t->group->held += more;
+    queue_group_moved(core, t->group);
+}
+
+struct attempt *attempt_new(struct core *core, struct task *t, int64_t number, struct agent *a)
 {
     struct attempt *at = mem_zalloc(sizeof *at);
 
@@ -34,6 +64,7 @@ struct attempt *attempt_new(struct task *t, int64_t number, struct agent *a)
     LIST_INSERT_HEAD(&a->open, at, of_agent);
     a->busy++;
     queue_agent_moved(a);
+    shares_hold(core, t, 1);
     return at;
 }
 
@@ -41,6 +72,7 @@ void attempt_detach(struct core *core, struct attempt *at)
 {
     LIST_REMOVE(at, of_agent);
     at->agent->busy--;
+    shares_hold(core, at->task, -1);
     queue_agent_freed(core, at->agent);
 }
 
@@ -59,34 +91,52 @@ static void attempt_free(struct core *core, struct attempt *at)
     mem_free(&at);
 }
 
-void task_drop_spec(struct core *core, struct task *t)
+void task_close(struct core *core, struct task *t)
 {
+    kin_remove(core, t);
     queue_close(core, t);
     if (!t->is_new)    /* else its row is still to be written */
         mem_free(&t->spec);
 }
 
+/* `placing` serves three lists; a task is in one of them at most. */
+void task_leave_list(struct core *core, struct task *t)
+{
+    if (t->is_placing)
+        TAILQ_REMOVE(&core->placing, t, placing);
+    else if (t->is_settling)
+        TAILQ_REMOVE(&core->settling, t, placing);
+    else if (t->is_hanging)
+        TAILQ_REMOVE(&core->hanging, t, placing);
+    t->is_placing = t->is_settling = t->is_hanging = false;
+}
+
 void task_free(struct core *core, struct task **t)
 {
     struct task *gone = *t;
+    struct idem_key *k;
 
     *t = NULL;
     if (heap_has(&gone->place))
         queue_remove(core, gone);
     while (!LIST_EMPTY(&gone->attempts))
         attempt_free(core, LIST_FIRST(&gone->attempts));
+    after_free(gone);
     gone->is_new = false;
-    task_drop_spec(core, gone);
+    task_close(core, gone);
     if (gone->is_dirty)
         TAILQ_REMOVE(&core->dirty_tasks, gone, dirty);
     if (gone->is_waiting_out)
         TAILQ_REMOVE(&core->ended, gone, ended);
-    if (gone->is_placing)
-        TAILQ_REMOVE(&core->placing, gone, placing);
-    if (gone->key)
-        gone->key->end_state = (int)gone->state;
+    task_leave_list(core, gone);
+    while ((k = LIST_FIRST(&gone->keys))) {
+        k->end_state = (int)gone->state;
+        k->task = NULL;
+        LIST_REMOVE(k, of_task);
+    }
+    if (gone->group)
+        group_release(core, gone->group);
     table_remove(&core->tasks, &gone->id);
-    mem_free(&gone->project);
     mem_free(&gone->commit);
     mem_free(&gone->message);
     mem_free(&gone);
@@ -131,12 +181,22 @@ void tasks_forget(struct core *core)
 {
     struct task *t;
 
+    if (core->is_partial)   /* somebody who waits for one of them may still be loaded */
+        return;
     while ((t = TAILQ_FIRST(&core->ended)) && t->ended_ms + CORE_RECENT_MS <= core->now_ms && !task_has_marks(t)) {
         TAILQ_REMOVE(&core->ended, t, ended);
         t->is_waiting_out = false;
         if (task_is_forgettable(core, t))   /* else a log is open: it comes back when that is sealed */
             task_free(core, &t);
     }
+}
+
+void task_waits_out(struct core *core, struct task *t)
+{
+    if (!t->ended_ms || t->is_waiting_out)
+        return;
+    TAILQ_INSERT_HEAD(&core->ended, t, ended);
+    t->is_waiting_out = true;
 }
 
 void task_mark(struct core *core, struct task *t)

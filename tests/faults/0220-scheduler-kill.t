@@ -32,7 +32,7 @@ ended() {
 trap ended EXIT
 
 pg "$PGBIN/initdb" -A trust -D "$T/pg" >/dev/null && pg_up && sql "CREATE DATABASE orion" postgres &&
-    psql -h "$T" -U "$PGUSER" -Xq1 -v ON_ERROR_STOP=1 -f "$TEST_TOP/sql/0001_init.sql" orion >/dev/null
+    for file in "$TEST_TOP"/sql/0*.sql; do psql -h "$T" -U "$PGUSER" -Xq1 -v ON_ERROR_STOP=1 -f "$file" orion >/dev/null || break; done
 ok $? "a database"
 
 sched_up first

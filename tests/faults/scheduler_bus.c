@@ -135,14 +135,15 @@ static void ask(struct rig *r, struct job *j)
     static const struct msg_pair env[] = { { "B_SECOND", "x,\"y\"\\{}" }, { "A_FIRST", "" } };
     bool is_awkward = j->id.b[15] % 10 == 0;
     struct msg_task_submit m = { .task_id = j->id, .project = "default", .repo = "repo", .target = "all" };
-    char key[UUID_TEXT_SIZE];
+    char key[UUID_TEXT_SIZE], mr[UUID_TEXT_SIZE + 8];
 
     if (is_awkward) {
         uuid_format(&j->id, key);
+        snprintf(mr, sizeof mr, "it's %s", key);   /* of its own: newer ones supersede */
         m.args = (struct msg_strs){ args, 4 };
         m.labels = (struct msg_strs){ labels, 2 };
         m.env = (struct msg_pairs){ env, 2 };
-        m.mr = "it's";
+        m.mr = mr;
         m.idempotency_key = key;
         m.body_hash = (struct msg_bytes){ (const uint8_t *)"0123456789abcdef0123456789abcdef", 32 };
     }

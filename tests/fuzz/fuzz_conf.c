@@ -1,5 +1,5 @@
 /* fuzz_conf.c - the settings file. The rows have one of every type. */
-/* fuzz-links: src/lib/conf*.c src/lib/mem.c src/lib/buf.c src/lib/err.c */
+/* fuzz-links: src/lib/conf*.c src/lib/mem.c src/lib/buf.c src/lib/err.c src/lib/text.c */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>

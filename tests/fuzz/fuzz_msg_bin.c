@@ -1,6 +1,6 @@
 /* fuzz_msg_bin.c - raw bytes through the dispatcher, as from a peer on a bus, with a handler for every message that
  * writes what it was given: bytes that were accepted come out the same, so the form is canonical. */
-/* fuzz-links: src/proto/msg_table.c src/proto/msg_check.c src/proto/msg_json.c src/proto/msg_json_write.c */
+/* fuzz-links: src/proto/msg_table.c src/proto/msg_check.c src/lib/text.c src/proto/msg_json.c src/proto/msg_json_write.c */
 /* fuzz-links: src/proto/msg_bin.c src/proto/msg_bin_read.c src/proto/dispatch.c */
 /* fuzz-links: src/lib/mem.c src/lib/buf.c src/lib/err.c src/lib/clock.c src/lib/uuid.c src/lib/hash.c */
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* fuzz_msg_json.c - the JSON decoder over all messages. The first byte chooses: 0 a typed object through the
  * dispatcher, else the number of a message as an HTTP body would be read. What was accepted is written and must be
  * read again as the same text. */
-/* fuzz-links: src/proto/msg_table.c src/proto/msg_check.c src/proto/msg_json.c src/proto/msg_json_write.c */
+/* fuzz-links: src/proto/msg_table.c src/proto/msg_check.c src/lib/text.c src/proto/msg_json.c src/proto/msg_json_write.c */
 /* fuzz-links: src/proto/msg_bin.c src/proto/msg_bin_read.c src/proto/dispatch.c */
 /* fuzz-links: src/lib/mem.c src/lib/buf.c src/lib/err.c src/lib/clock.c src/lib/uuid.c src/lib/hash.c */
 #include <stdlib.h>

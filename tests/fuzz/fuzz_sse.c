@@ -1,11 +1,11 @@
 /* fuzz_sse.c - log bytes to events: whatever a build writes, events end where they should and hold valid text. */
-/* fuzz-links: src/gateway/sse.c src/gateway/utf8.c src/lib/pg_array.c src/lib/buf.c src/lib/mem.c src/lib/err.c */
+/* fuzz-links: src/gateway/sse.c src/lib/text.c src/lib/pg_array.c src/lib/buf.c src/lib/mem.c src/lib/err.c */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/pg.h"
 #include "gateway/sse.h"
-#include "gateway/utf8.h"
+#include "lib/text.h"
 #include "tests/fuzz/count.h"
 
 static struct fuzz_branch branches[] = { { "line", 0 }, { "part", 0 }, { "replaced", 0 }, { "array", 0 } };
@@ -21,7 +21,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* Every LF in an event's text begins a new data line; nothing else could end the event. */
 static void check_text(const char *out, size_t len)
 {
-    if (!utf8_is_text((const uint8_t *)out, len) || memchr(out, '\r', len))
+    if (!text_is_valid(out, len) || memchr(out, '\0', len) || memchr(out, '\r', len))
         abort();
     for (const char *p = out; (p = memchr(p, '\n', (size_t)(out + len - p))); p++)
         if ((size_t)(out + len - p) < 7 || memcmp(p, "\ndata: ", 7) != 0)

@@ -1,5 +1,5 @@
 /* fuzz_url.c - request targets: path, query, positions. */
-/* fuzz-links: src/gateway/route.c src/gateway/query.c src/gateway/utf8.c src/lib/mem.c src/lib/err.c */
+/* fuzz-links: src/gateway/route.c src/gateway/query.c src/lib/text.c src/lib/mem.c src/lib/err.c */
 #include <string.h>
 
 #include "gateway/query.h"

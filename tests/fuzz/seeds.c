@@ -1,7 +1,7 @@
 /* seeds.c - writes the corpora that the message table defines: valid messages for fuzz_msg_json and fuzz_msg_bin.
  *
  *   seeds DIR     makes DIR/msg_json/... and DIR/msg_bin/...; both folders must exist */
-/* fuzz-links: src/proto/msg_table.c src/proto/msg_check.c src/proto/msg_sample.c src/proto/msg_json_write.c */
+/* fuzz-links: src/proto/msg_table.c src/proto/msg_check.c src/lib/text.c src/proto/msg_sample.c src/proto/msg_json_write.c */
 /* fuzz-links: src/proto/msg_bin.c */
 /* fuzz-links: src/lib/mem.c src/lib/buf.c src/lib/err.c src/lib/clock.c src/lib/uuid.c src/lib/hash.c */
 #include <stdio.h>

@@ -1,318 +1,400 @@
-/* shell.c - the simulated shell: batches, lost answers, crashes, leases, deadlines, seals.
+/* shell.c - the simulated shell: inputs into the core, one batch in flight, one filling, messages out after the commit.
  *
- * Messages leave after the commit of their batch. After every commit the core made from the rows must equal the live
- * one as it was when the batch was closed. */
+ * After every commit the core made from the rows must equal the live one as it was when the batch was closed. A commit
+ * is three steps, and anything may happen between them: the batch is sent, the database applies it, the answer comes. */
+#include "tests/sim/shell.h"
+
+#include <stddef.h>
 #include <string.h>
 
 #include "lib/mem.h"
 #include "tests/sim/world.h"
 
-enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
-#define START_MS 1700000000000
+enum { LATE_MS = 1000 };
 
-static const char *const sinks[] = { "sink-1", "sink-2" };
-
-static void batch_send(struct world *w);
-
-/* A timer belongs to one life of the leader. */
-static bool is_stale(const struct world *w, const struct packet *p)
+bool shell_is_asleep(const struct world *w, const struct sim_shell *sh)
 {
-    return !w->shell.core || p->number != w->shell.life;
+    return sh->state != SHELL_DOWN && sh->wakes_ms > w->now_ms;
 }
 
-/* --- seals: repeated until the sink has answered --------------------------------------------------------------- */
-
-static void seal_send(struct world *w, const struct packet *p)
+bool shell_leads(const struct world *w, const struct sim_shell *sh)
 {
-    struct uuid key = attempt_key(&p->task, p->attempt);
+    return sh->state == SHELL_LEADING && !shell_is_asleep(w, sh);
+}
 
-    if (is_stale(w, p) || !table_get(&w->shell.seals, &key))
+/* --- inputs ------------------------------------------------------------------------------------------------------ */
+
+struct kept *shell_keep(struct world *w, enum input_kind kind, struct route from, const void *data, size_t len)
+{
+    struct kept *k = arena_alloc(&w->arena, sizeof *k + len);
+
+    k->kind = kind;
+    k->from = from;
+    k->len = len;
+    memcpy(k->data, data, len);
+    w->counts.inputs++;
+    return k;
+}
+
+static bool is_message(enum input_kind kind)
+{
+    return kind != INPUT_LEAD && kind != INPUT_GONE && kind != INPUT_LEASE_OUT && kind != INPUT_ACCEPT_OUT &&
+           kind != INPUT_GIVE_UP && kind != INPUT_TIMER && kind != INPUT_LOADED;
+}
+
+void input_run(struct core *core, const struct kept *k, struct effects *fx)
+{
+    struct input in = { k->kind, k->at_ms, k->from, k->data };
+    struct arena arena = { 0 };
+    struct msg_head head;
+    void *message;
+
+    if (is_message(k->kind) && msg_from_bin(k->data, k->len, &arena, &head, &message, NULL) == 0)
+        in.message = message;
+    core_step(core, &in, fx);
+    arena_fini(&arena);
+}
+
+static bool needs_all(const struct sim_shell *sh, const struct kept *k)
+{
+    struct input in = { k->kind, k->at_ms, k->from, k->data };
+    struct arena arena = { 0 };
+    struct msg_head head;
+    void *message;
+    bool is;
+
+    if (is_message(k->kind) && msg_from_bin(k->data, k->len, &arena, &head, &message, NULL) == 0)
+        in.message = message;
+    is = core_needs_all(sh->core, &in);
+    arena_fini(&arena);
+    return is;
+}
+
+static void run(struct sim_shell *sh, const struct kept *k)
+{
+    if (!sh->is_whole && needs_all(sh, k)) {
+        kept_add(&sh->held, k);
+        sh->held_singles += sh->singles > 0;
         return;
-    if (!world_chance(w, 10))
-        world_in(w, 1 + (int64_t)world_random(w, 50), sink_receive, p);
-    world_in(w, REPEAT_MS, seal_send, p);
+    }
+    if (!sh->filling_inputs.n)
+        sh->fills_whole = sh->is_whole && k->kind != INPUT_LOADED;
+    kept_add(&sh->filling_inputs, k);
+    journal_add(&sh->journal, (struct journal_entry){ .input = k });
+    input_run(sh->core, k, &sh->filling);
 }
 
-static void seal_begin(struct world *w, const struct msg_log_seal *seal)
+void shell_take(struct world *w, struct sim_shell *sh, const struct kept *k)
 {
-    struct packet p = { .type = MSG_LOG_SEAL, .task = seal->task_id, .attempt = seal->attempt, .number = w->shell.life,
-                        .session = seal->has.bytes ? seal->bytes : -1 };
-    struct uuid key = attempt_key(&seal->task_id, seal->attempt);
-
-    table_put(&w->shell.seals, &key, w);
-    seal_send(w, &p);
+    if (sh->core && !sh->waiting.n)
+        run(sh, k);
+    else
+        kept_add(&sh->waiting, k);
+    shell_pump(w, sh);
 }
 
-/* --- clocks ----------------------------------------------------------------------------------------------------- */
-
-static void accept_out(struct world *w, const struct packet *p)
+static int64_t wall_ms(const struct world *w, const struct sim_shell *sh)
 {
-    struct input_clock clock = { p->task, p->attempt, p->session };
-
-    if (!is_stale(w, p))
-        shell_input(w, &(struct input){ INPUT_ACCEPT_OUT, w->now_ms, { 0 }, &clock });
+    return START_MS + w->now_ms + sh->skew_ms;
 }
 
-static void accept_begin(struct world *w, const struct uuid *task, int64_t attempt, int64_t session)
+void shell_clock(struct world *w, struct sim_shell *sh, enum input_kind kind, const void *data, size_t len)
 {
-    struct packet p = { .task = *task, .attempt = attempt, .session = session, .number = w->shell.life };
+    struct kept *k = shell_keep(w, kind, (struct route){ 0 }, data, len);
 
-    world_in(w, ACCEPT_MS, accept_out, &p);
+    k->at_ms = wall_ms(w, sh);
+    shell_take(w, sh, k);
 }
 
-static void lease_tick(struct world *w, const struct packet *p)
+/* Goes before everything that waits; behind the last rows, what was held back for them is the first that waits. */
+void shell_loaded(struct world *w, struct sim_shell *sh, bool is_all)
 {
-    if (is_stale(w, p))
+    const struct input_loaded loaded = { .is_all = is_all };
+    struct kept *k = shell_keep(w, INPUT_LOADED, (struct route){ 0 }, &loaded, sizeof loaded);
+
+    k->at_ms = wall_ms(w, sh);
+    sh->is_whole = is_all;
+    run(sh, k);
+    if (is_all) {
+        kept_move(&sh->held, &sh->waiting);
+        kept_move(&sh->waiting, &sh->held);
+        sh->singles += sh->held_singles;
+        sh->held_singles = 0;
+    }
+    shell_pump(w, sh);
+}
+
+static const struct {
+    enum msg_type type;
+    enum input_kind kind;
+} kinds[] = {
+    { MSG_TASK_SUBMIT, INPUT_SUBMIT },     { MSG_AGENT_HELLO, INPUT_HELLO },     { MSG_TASK_ACCEPT, INPUT_ACCEPT },
+    { MSG_TASK_DECLINE, INPUT_DECLINE },   { MSG_TASK_PREPARED, INPUT_PREPARED }, { MSG_TASK_RESULT, INPUT_RESULT },
+    { MSG_LOG_SEALED, INPUT_SEALED },      { MSG_TASK_CANCEL, INPUT_CANCEL },    { MSG_AGENT_SET, INPUT_AGENT_SET },
+    { MSG_PROJECT_SET, INPUT_PROJECT_SET }, { MSG_GROUP_SET, INPUT_GROUP_SET },  { MSG_QUEUE_SET, INPUT_QUEUE_SET },
+    { MSG_TASK_WHY, INPUT_WHY },
+};
+
+static int kind_of(enum msg_type type)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (kinds[i].type == type)
+            return (int)kinds[i].kind;
+    return -1;
+}
+
+void shell_frame(struct world *w, struct sim_shell *sh, struct route from, const uint8_t *frame, size_t len)
+{
+    bool is_late = sh->is_in_flight && w->now_ms - sh->sent_ms > LATE_MS;
+    struct arena arena = { 0 };
+    struct msg_head head;
+    struct err e = { 0 };
+    struct kept *k;
+    void *message;
+
+    if (sh->state != SHELL_LEADING && sh->state != SHELL_LOADING)
         return;
-    for (int i = 0; i < w->n_agents; i++) {
-        struct input_clock clock = { w->agents[i].id, 0, w->shell.session[i] };
-        if (!clock.session || w->now_ms - w->shell.heard_ms[i] < LEASE_MS)
-            continue;
-        w->shell.session[i] = 0;
-        world_trace(w, "lease of agent %d runs out", i);
-        shell_input(w, &(struct input){ INPUT_LEASE_OUT, w->now_ms, { 0 }, &clock });
-        if (is_stale(w, p))
-            return;
+    if (msg_from_bin(frame, len, &arena, &head, &message, &e) < 0) {
+        world_fail(w, "a message of the world cannot be read: %s", e.text);
+    } else if (head.type == MSG_AGENT_ALIVE) {
+        clocks_heard(w, sh, message, from.peer);
+    } else if (head.type == MSG_AGENT_GONE) {
+        clocks_gone(w, sh, ((const struct msg_agent_gone *)message)->session);
+    } else if (!is_late && kind_of(head.type) >= 0) {   /* whoever was not answered says it again */
+        k = shell_keep(w, (enum input_kind)kind_of(head.type), from, frame, len);
+        k->at_ms = wall_ms(w, sh);
+        shell_take(w, sh, k);
     }
-    world_in(w, 500, lease_tick, p);
-}
-
-void shell_heard(struct world *w, const struct packet *p)
-{
-    if (w->shell.session[p->agent] == p->session)
-        w->shell.heard_ms[p->agent] = w->now_ms;
-}
-
-static void lease_begin(struct world *w, const struct uuid *agent_id, int64_t session)
-{
-    for (int i = 0; i < w->n_agents; i++) {
-        if (uuid_cmp(&w->agents[i].id, agent_id) != 0)
-            continue;
-        w->shell.session[i] = session;
-        w->shell.heard_ms[i] = w->now_ms;
-    }
+    arena_fini(&arena);
 }
 
 /* --- messages ------------------------------------------------------------------------------------------------------ */
 
-static void to_agent(struct world *w, const struct core_message *m)
-{
-    struct packet p = { .type = m->type, .agent = (int)m->to.peer - 1, .conn = m->to.conn };
-    const struct msg_task_assign *assign = m->message;
-    const struct msg_agent_welcome *welcome = m->message;
-    const struct msg_task_ack *ack = m->message;
-    const struct msg_task_stop *stop = m->message;
-
-    if (m->type == MSG_TASK_ASSIGN) {
-        p.task = assign->task_id;
-        p.attempt = assign->attempt;
-        p.session = assign->session;
-        accept_begin(w, &p.task, p.attempt, p.session);
-    } else if (m->type == MSG_AGENT_WELCOME) {
-        p.session = welcome->session;
-        lease_begin(w, &welcome->agent_id, welcome->session);
-    } else if (m->type == MSG_TASK_ACK) {
-        p.task = ack->task_id;
-        p.attempt = ack->attempt;
-        p.text = ack->fact;
-    } else if (m->type == MSG_TASK_STOP) {
-        p.task = stop->task_id;
-        p.attempt = stop->attempt;
-    }
-    agent_receive(w, &p);
-}
-
-static void to_client(struct world *w, const struct core_message *m)
-{
-    const struct msg_task_submitted *yes = m->message;
-    const struct msg_task_refused *no = m->message;
-    struct packet p = { .type = m->type, .agent = (int)m->to.conn - 1 };
-
-    if (m->type == MSG_TASK_SUBMITTED) {
-        p.task = yes->request_id;
-        p.other = yes->task_id;
-    } else {
-        p.task = no->request_id;
-        p.text = strcmp(no->reason, "key_reused") == 0 ? "key_reused" : "no_agent";
-    }
-    if (!world_chance(w, 5))
-        world_in(w, (int64_t)world_random(w, 30), client_receive, &p);
-}
-
-enum { CLIENT_PEER = 1000 };
-
-static void release(struct world *w, struct effects *fx)
+static void release(struct world *w, struct sim_shell *sh, struct effects *fx)
 {
     for (size_t i = 0; i < fx->messages.n; i++) {
         const struct core_message *m = &fx->messages.v[i];
+        clocks_message(w, sh, m);
         if (m->sink)
-            seal_begin(w, m->message);
-        else if (m->to.peer == CLIENT_PEER)
-            to_client(w, m);
+            seal_begin(w, sh, m->message);
         else
-            to_agent(w, m);
+            net_down(w, sh, m);
     }
-    fx->messages.n = 0;
+    for (size_t i = 0; i < fx->timers.n; i++)
+        clocks_timer(w, sh, &fx->timers.v[i]);
+    fx->messages.n = fx->timers.n = 0;
 }
 
 /* --- batches --------------------------------------------------------------------------------------------------------- */
 
-static void compare(struct world *w)
+static void compare(struct world *w, struct sim_shell *sh)
 {
-    struct core *rebuilt = db_load(w);
+    struct core *rebuilt;
+    struct arena arena = { 0 };
     struct buf text = { 0 };
+    struct err e = { 0 };
 
+    if (!sh->was_whole)
+        return;
+    rebuilt = core_new(&w->config);
+    if (core_load(rebuilt, db_rows(w, &arena, PAGE_ALL, NULL), &e) < 0)
+        world_fail(w, "the rows cannot be loaded: %s", e.text);
     core_dump(rebuilt, &text);
-    if (strcmp(text.data, w->shell.flight.dump.data) != 0) {
-        world_trace(w, "live core:\n%s\nfrom the rows:\n%s", w->shell.flight.dump.data, text.data);
-        world_fail(w, "after commit %d the core made from the rows differs from the live one", w->commits);
+    if (strcmp(text.data, sh->dump.data) != 0) {
+        world_trace(w, "live core:\n%s\nfrom the rows:\n%s", sh->dump.data, text.data);
+        world_fail(w, "after commit %lld the core made from the rows differs from the live one", (long long)w->counts.commits);
     }
     buf_fini(&text);
     core_free(&rebuilt);
+    arena_fini(&arena);
 }
 
-static void batch_done(struct world *w)
+static bool is_of_batch(const struct sim_shell *sh, const struct packet *p)
 {
-    struct sim_shell *sh = &w->shell;
+    return sh->life == p->life && sh->is_in_flight && sh->next_batch == p->number;
+}
 
+static void answer(struct world *w, const struct packet *p)
+{
+    struct sim_shell *sh = &w->shells[p->shell];
+
+    if (!is_of_batch(sh, p) || sh->is_cut)
+        return;
+    if (shell_is_asleep(w, sh)) {
+        world_in(w, sh->wakes_ms - w->now_ms, answer, p);
+        return;
+    }
+    switch (p->answer) {
+    case DB_DONE:
+        shell_committed(w, sh);
+        break;
+    case DB_FENCED:
+        w->counts.fenced++;
+        world_trace(w, "scheduler %d learns that it was replaced", sh->index);
+        shell_end(w, sh, SHELL_STANDBY);
+        break;
+    case DB_REFUSED:
+    case DB_EXISTS:
+        refusal_begin(w, sh, p->answer == DB_EXISTS);
+        break;
+    }
+}
+
+enum db_answer shell_apply(struct world *w, struct sim_shell *sh)
+{
+    enum db_answer a = db_commit(w, sh);
+
+    if (a != DB_DONE)
+        return a;
+    sh->is_applied = true;
+    w->counts.commits++;
+    check_commit(w, sh);
+    compare(w, sh);
+    return a;
+}
+
+static void sent(struct world *w, const struct packet *p)
+{
+    struct sim_shell *sh = &w->shells[p->shell];
+    struct packet back = *p;
+
+    if (!is_of_batch(sh, p) || sh->is_cut || sh->is_applied)
+        return;
+    if (shell_is_asleep(w, sh) && world_random(w, 2)) {   /* the rest of it is still in the process */
+        world_in(w, sh->wakes_ms - w->now_ms, sent, p);
+        return;
+    }
+    if (world_chance(w, FAULT_CRASH, 2)) {
+        lead_crash(w, sh);
+        return;
+    }
+    if (world_chance(w, FAULT_DATABASE, 2)) {
+        lead_disconnected(w, sh);
+        return;
+    }
+    back.answer = shell_apply(w, sh);
+    if (*w->failure)
+        return;
+    if (world_chance(w, FAULT_CRASH, 2))
+        lead_crash(w, sh);
+    else if (world_chance(w, FAULT_DATABASE, 2))
+        lead_disconnected(w, sh);
+    else
+        world_in(w, world_ms(w, 0, 4), answer, &back);
+}
+
+void shell_committed(struct world *w, struct sim_shell *sh)
+{
+    sh->is_in_flight = false;
     sh->next_batch++;
-    release(w, &sh->flight.fx);
-    effects_fini(&sh->flight.fx);
-    sh->flight.is_in_flight = false;
-    if (sh->filling.messages.n || effects_have_rows(&sh->filling))
-        batch_send(w);
+    check_reasons(w, sh);
+    release(w, sh, &sh->flight);
+    effects_fini(&sh->flight);
+    kept_fini(&sh->flight_inputs);
+    shell_pump(w, sh);
 }
 
-static void lead(struct world *w, const struct packet *p);
-
-static void crash(struct world *w)
+void shell_send(struct world *w, struct sim_shell *sh)
 {
-    struct sim_shell *sh = &w->shell;
+    struct packet p = { .shell = sh->index, .life = sh->life, .number = sh->next_batch };
 
-    world_trace(w, "the leader dies");
-    w->crashes++;
-    sh->life++;
-    core_free(&sh->core);
-    effects_fini(&sh->flight.fx);
-    effects_fini(&sh->filling);
-    sh->flight.is_in_flight = false;
-    table_fini(&sh->seals);
-    memset(sh->session, 0, sizeof sh->session);
-    world_in(w, 100 + (int64_t)world_random(w, 5000), lead, NULL);
+    sh->is_selected = w->db.epoch == sh->epoch;
+    world_in(w, 1 + (int64_t)world_random(w, world_chance(w, FAULT_DELAY, 4) ? 1500 : 20), sent, &p);
 }
 
-static void commit(struct world *w, const struct packet *p)
+static void batch_close(struct world *w, struct sim_shell *sh)
 {
-    struct sim_shell *sh = &w->shell;
-    bool may_resend = w->bug == BUG_BLIND_RESEND;
-
-    if (is_stale(w, p))
-        return;
-    if (world_chance(w, 3)) {   /* dies before the commit */
-        crash(w);
-        return;
-    }
-    if (world_chance(w, 3)) {   /* the connection is lost before it: the row says so, the batch is sent again */
-        world_trace(w, "batch %lld is lost", (long long)sh->flight.number);
-        world_in(w, 200, commit, p);
-        return;
-    }
-    if (db_commit(w, sh->epoch, sh->flight.number, &sh->flight.fx) < 0) {
-        world_fail(w, "batch %lld was fenced off", (long long)sh->flight.number);
-        return;
-    }
-    w->commits++;
-    compare(w);
-    if (world_chance(w, 3)) {
-        crash(w);
-        return;
-    }
-    if (world_chance(w, 3) && may_resend) {   /* the answer is lost: a shell must read the row before it sends again */
-        sh->flight.number++;
-        world_in(w, 200, commit, p);
-        return;
-    }
-    batch_done(w);
-}
-
-static void batch_send(struct world *w)
-{
-    struct sim_shell *sh = &w->shell;
-    struct packet p = { .number = sh->life };
-
     core_collect(sh->core, &sh->filling);
-    sh->flight.fx = sh->filling;
+    journal_add(&sh->journal, (struct journal_entry){ .digest = effects_digest(&sh->filling) });
+    sh->flight = sh->filling;
     sh->filling = (struct effects){ 0 };
-    sh->flight.number = sh->next_batch;
-    sh->flight.is_in_flight = true;
-    buf_reset(&sh->flight.dump);
-    core_dump(sh->core, &sh->flight.dump);
-    if (w->bug == BUG_EARLY_MESSAGES)
-        release(w, &sh->flight.fx);
-    world_in(w, 1 + (int64_t)world_random(w, world_chance(w, 5) ? 800 : 20), commit, &p);
-}
-
-void shell_input(struct world *w, const struct input *in)
-{
-    struct input late = *in;
-
-    if (!w->shell.core)
+    kept_move(&sh->flight_inputs, &sh->filling_inputs);
+    sh->was_whole = sh->is_whole;
+    sh->began_whole = sh->fills_whole;
+    if (!effects_have_rows(&sh->flight)) {   /* answers only: everything they say is committed */
+        check_reasons(w, sh);
+        release(w, sh, &sh->flight);
+        effects_fini(&sh->flight);
+        kept_fini(&sh->flight_inputs);
         return;
-    late.at_ms += START_MS + w->skew_ms;
-    core_step(w->shell.core, &late, &w->shell.filling);
-    if (!w->shell.flight.is_in_flight)
-        batch_send(w);
+    }
+    sh->is_in_flight = true;
+    sh->is_applied = false;
+    sh->sent_ms = w->now_ms;
+    buf_reset(&sh->dump);
+    if (sh->was_whole)
+        core_dump(sh->core, &sh->dump);
+    if (w->bug == BUG_EARLY_MESSAGES)
+        release(w, sh, &sh->flight);
+    shell_send(w, sh);
 }
 
-/* --- leadership ---------------------------------------------------------------------------------------------------------- */
+static const struct kept *next_waiting(struct sim_shell *sh)
+{
+    const struct kept *k = sh->waiting.v[0];
 
-static void watch_agent(void *arg, const struct uuid *agent_id, int64_t session)
-{
-    lease_begin(arg, agent_id, session);
-}
-static void watch_assignment(void *arg, const struct uuid *task_id, int64_t attempt, int64_t session)
-{
-    accept_begin(arg, task_id, attempt, session);
-}
-static void watch_unsealed(void *arg, const char *sink, const struct msg_log_seal *seal)
-{
-    (void)sink;
-    seal_begin(arg, seal);
+    memmove(sh->waiting.v, sh->waiting.v + 1, --sh->waiting.n * sizeof *sh->waiting.v);
+    return k;
 }
 
-static void lead(struct world *w, const struct packet *p)
+void shell_pump(struct world *w, struct sim_shell *sh)
 {
-    static const struct core_watch watch = { watch_agent, watch_assignment, watch_unsealed, NULL };
-    struct sim_shell *sh = &w->shell;
-    struct input_lead first;
-    struct packet life = { .number = sh->life };
-
-    (void)p;
-    if (world_chance(w, 10))
-        w->skew_ms += world_random(w, 2) ? 25 * HOUR_MS : (int64_t)world_random(w, 6 * MINUTE_MS) - 2 * MINUTE_MS;
-    sh->epoch = ++w->db.epoch;
-    sh->next_batch = w->db.batch = 0;
-    sh->core = db_load(w);
-    first = (struct input_lead){ sh->epoch, "sim", "0" };
-    world_trace(w, "epoch %lld begins", (long long)sh->epoch);
-    core_each(sh->core, &watch, w);
-    shell_input(w, &(struct input){ INPUT_LEAD, w->now_ms, { 0 }, &first });
-    world_in(w, 500, lease_tick, &life);
-    agents_rehello(w);
+    if (!sh->core || sh->is_in_flight || sh->is_cut)
+        return;
+    while (sh->waiting.n && !(sh->singles && sh->filling_inputs.n)) {
+        run(sh, next_waiting(sh));
+        if (sh->singles && --sh->singles == 0)
+            break;
+    }
+    if (sh->filling.messages.n || sh->filling_inputs.n || effects_have_rows(&sh->filling))
+        batch_close(w, sh);
+    if (sh->waiting.n && !sh->is_in_flight)
+        shell_pump(w, sh);
 }
 
-void shell_start(struct world *w)
+/* --- the end ----------------------------------------------------------------------------------------------------------- */
+
+void shell_drop_core(struct world *w, struct sim_shell *sh)
 {
-    w->shell.config = (struct core_config){ 3, LEASE_MS, LEASE_MS / 4, sinks, 1 + world_random(w, 2) };
-    w->shell.life = 1;
-    lead(w, NULL);
+    if (sh->core)
+        journal_replay(w, sh);
+    core_free(&sh->replaced);
+    sh->replaced = sh->core;
+    sh->core = NULL;
+    effects_fini(&sh->flight);
+    effects_fini(&sh->filling);
+    sh->is_in_flight = false;
+    sh->life++;
+    sh->clocks++;
 }
 
-void shell_fini(struct world *w)
+void shell_end(struct world *w, struct sim_shell *sh, enum shell_state state)
 {
-    core_free(&w->shell.core);
-    effects_fini(&w->shell.flight.fx);
-    effects_fini(&w->shell.filling);
-    buf_fini(&w->shell.flight.dump);
-    table_fini(&w->shell.seals);
+    shell_drop_core(w, sh);
+    core_free(&sh->replaced);
+    kept_fini(&sh->flight_inputs);
+    kept_fini(&sh->filling_inputs);
+    kept_fini(&sh->waiting);
+    kept_fini(&sh->held);
+    table_fini(&sh->seals);
+    sh->singles = sh->held_singles = 0;
+    sh->is_cut = false;
+    sh->epoch = 0;
+    sh->state = state;
+    world_trouble(w, w->now_ms);
+}
+
+void shell_fini(struct sim_shell *sh)
+{
+    core_free(&sh->core);
+    core_free(&sh->replaced);
+    effects_fini(&sh->flight);
+    effects_fini(&sh->filling);
+    kept_fini(&sh->flight_inputs);
+    kept_fini(&sh->filling_inputs);
+    kept_fini(&sh->waiting);
+    kept_fini(&sh->held);
+    buf_fini(&sh->dump);
+    journal_fini(&sh->journal);
+    table_fini(&sh->seals);
 }

@@ -32,14 +32,19 @@ uint64_t world_random(struct world *w, uint64_t below)
     return (z ^ (z >> 31)) % below;
 }
 
+int64_t world_ms(struct world *w, int64_t from, int64_t to)
+{
+    return from + (int64_t)world_random(w, (uint64_t)(to - from));
+}
+
 bool world_is_kind(const struct world *w)
 {
     return w->now_ms >= FAULTS_UNTIL_MS;
 }
 
-bool world_chance(struct world *w, unsigned percent)
+bool world_chance(struct world *w, enum fault fault, unsigned percent)
 {
-    return !world_is_kind(w) && world_random(w, 100) < percent;
+    return w->faults[fault] && !world_is_kind(w) && world_random(w, 100) < percent;
 }
 
 void world_in(struct world *w, int64_t ms, happen_fn *fn, const struct packet *p)
@@ -67,6 +72,23 @@ void world_trace(struct world *w, const char *fmt, ...)
     putchar('\n');
 }
 
+void world_trace_frame(struct world *w, const char *what, const struct packet *p)
+{
+    struct arena arena = { 0 };
+    struct buf text = { 0 };
+    struct msg_head head;
+    void *message;
+
+    if (!w->is_traced || msg_from_bin(p->frame, p->len, &arena, &head, &message, NULL) < 0)
+        return;
+    if (head.type != MSG_AGENT_ALIVE) {
+        msg_to_json(head.type, message, false, &text);
+        world_trace(w, "  conn %llu %s %s %s", (unsigned long long)p->conn, what, msg_wire_name(head.type), text.data);
+    }
+    buf_fini(&text);
+    arena_fini(&arena);
+}
+
 void world_fail(struct world *w, const char *fmt, ...)
 {
     va_list ap;
@@ -79,9 +101,22 @@ void world_fail(struct world *w, const char *fmt, ...)
     world_trace(w, "BROKEN: %s", w->failure);
 }
 
+void world_trouble(struct world *w, int64_t until_ms)
+{
+    if (w->trouble_ms < until_ms)
+        w->trouble_ms = until_ms;
+}
+
+struct uuid world_id(struct world *w, uint8_t kind)
+{
+    int64_t n = ++w->last_id;
+
+    return (struct uuid){ { kind, (uint8_t)world_random(w, 256), (uint8_t)(n >> 8), (uint8_t)n, 0, 0, 0x70, 0, 0x80 } };
+}
+
 const char *id_short(const struct uuid *id, char out[16])
 {
-    snprintf(out, 16, "%02x%02x", id->b[0], id->b[15]);
+    snprintf(out, 16, "%02x%02x%02x", id->b[0], id->b[1], id->b[3]);
     return out;
 }
 
@@ -89,14 +124,14 @@ struct uuid attempt_key(const struct uuid *task, int64_t attempt)
 {
     struct uuid key = *task;
 
-    key.b[8] = (uint8_t)attempt;
+    key.b[15] = (uint8_t)attempt;
+    key.b[14] = 1;
     return key;
 }
 
 static void world_fini(struct world *w)
 {
     struct heap_node *top;
-    struct sim_run *run;
 
     while ((top = heap_top(&w->happenings))) {
         struct happening *h = HEAP_OWNER(top, struct happening, node);
@@ -104,32 +139,64 @@ static void world_fini(struct world *w)
         mem_free(&h);
     }
     heap_fini(&w->happenings);
-    shell_fini(w);
+    for (int i = 0; i < SHELLS; i++)
+        shell_fini(&w->shells[i]);
     db_fini(&w->db);
-    for (size_t at = 0; (run = table_next(&w->runs, &at));)
-        mem_free(&run);
+    table_fini(&w->drained);
+    table_fini(&w->projects_said);
+    table_fini(&w->agents_before);
+    table_fini(&w->groups_before);
     table_fini(&w->runs);
+    table_fini(&w->notes);
+    table_fini(&w->owners);
+    arena_fini(&w->arena);
+}
+
+static void world_start(struct world *w, uint64_t seed)
+{
+    static const char *const sinks[] = { "sink-1", "sink-2" };
+
+    w->seed = w->chance = seed;
+    w->jump_ms = -1;
+    heap_init(&w->happenings, happening_before);
+    for (int i = 0; i < FAULTS; i++)
+        w->faults[i] = world_random(w, 4) != 0;
+    w->lease_ms = 10000;
+    w->accept_ms = 4000;
+    w->config = (struct core_config){
+        .tries = 3, .killed_agents = world_ms(w, 1, 4), .lease_ms = w->lease_ms, .heartbeat_ms = w->lease_ms / 4,
+        .ageing_ms = 10000, .retry_ms = 500, .retry_max_ms = 5000, .stop_ms = 6000,
+        .sinks = sinks, .n_sinks = 1 + (size_t)world_random(w, 2),
+    };
+    shells_start(w);
+    net_start(w);
+    agents_start(w);
+    clients_start(w);
+    changes_start(w);
+}
+
+/* Nothing is under way that could still change anything. */
+static bool is_over(const struct world *w)
+{
+    return world_is_kind(w) && check_is_over(w);
 }
 
 int world_run(struct world *w, uint64_t seed)
 {
     struct heap_node *top;
 
-    w->seed = w->chance = seed;
-    heap_init(&w->happenings, happening_before);
-    shell_start(w);
-    agents_start(w);
-    clients_start(w);
-    while (!*w->failure && (top = heap_top(&w->happenings))) {
+    world_start(w, seed);
+    while (!*w->failure && !is_over(w) && w->now_ms <= END_MS && (top = heap_top(&w->happenings))) {
         struct happening *h = HEAP_OWNER(top, struct happening, node);
         heap_remove(&w->happenings, top);
         w->now_ms = h->at_ms;
         h->fn(w, &h->packet);
         mem_free(&h);
-        if (w->now_ms > END_MS || (world_is_kind(w) && check_is_over(w)))
-            break;
     }
-    check_end(w);
+    check_life(w);
+    for (int i = 0; i < SHELLS && !*w->failure; i++)
+        if (w->shells[i].core)
+            shell_drop_core(w, &w->shells[i]);
     world_fini(w);
     return *w->failure ? -1 : 0;
 }

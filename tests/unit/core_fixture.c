@@ -20,13 +20,20 @@ static void step(struct rig *r, enum input_kind kind, struct route from, const v
     effects_fini(&r->fx);
     core_step(r->core, &(struct input){ kind, ++r->now_ms, from, message }, &r->fx);
     core_collect(r->core, &r->fx);
+    for (size_t i = 0; i < r->fx.messages.n; i++) {
+        const struct msg_task_assign *assign = r->fx.messages.v[i].message;
+        if (r->fx.messages.v[i].type == MSG_TASK_ASSIGN)
+            r->sessions[id_number(&assign->task_id)] = assign->session;
+    }
 }
 
 void rig_open(struct rig *r)
 {
     const struct input_lead lead = { 1, "test", "0" };
 
-    *r = (struct rig){ .config = { 3, 30000, 7500, sinks, 1 }, .now_ms = 1700000000000 };
+    *r = (struct rig){ .config = { .tries = 3, .killed_agents = 3, .lease_ms = 30000,
+                        .heartbeat_ms = 7500, .ageing_ms = 600000, .retry_max_ms = 300000, .stop_ms = 30000,
+                        .sinks = sinks, .n_sinks = 1 }, .now_ms = 1700000000000 };
     r->core = core_new(&r->config);
     step(r, INPUT_LEAD, (struct route){ 0 }, &lead);
 }
@@ -78,7 +85,7 @@ void rig_hello_holding(struct rig *r, unsigned agent, uint64_t conn, unsigned ta
 void rig_accept(struct rig *r, unsigned task, int64_t attempt)
 {
     step(r, INPUT_ACCEPT, (struct route){ 1, 1 },
-         &(struct msg_task_accept){ .task_id = rig_id(task), .attempt = attempt });
+         &(struct msg_task_accept){ .session = r->sessions[task], .task_id = rig_id(task), .attempt = attempt });
 }
 
 void rig_decline(struct rig *r, unsigned task, int64_t attempt, int64_t session)
@@ -90,7 +97,7 @@ void rig_decline(struct rig *r, unsigned task, int64_t attempt, int64_t session)
 void rig_prepared(struct rig *r, unsigned task, int64_t attempt, const char *commit)
 {
     step(r, INPUT_PREPARED, (struct route){ 1, 1 },
-         &(struct msg_task_prepared){ .task_id = rig_id(task), .attempt = attempt, .commit = commit, .driver = "make",
+         &(struct msg_task_prepared){ .session = r->sessions[task], .task_id = rig_id(task), .attempt = attempt, .commit = commit, .driver = "make",
                                       .workspace = "/w" });
 }
 
@@ -107,6 +114,41 @@ void rig_sealed(struct rig *r, unsigned task, int64_t attempt)
 {
     step(r, INPUT_SEALED, (struct route){ 0 },
          &(struct msg_log_sealed){ .task_id = rig_id(task), .attempt = attempt, .state = "complete", .bytes = 5, .lines = 1 });
+}
+
+void rig_step(struct rig *r, enum input_kind kind, const void *message)
+{
+    step(r, kind, (struct route){ 1000, 0 }, message);
+}
+
+void rig_timer(struct rig *r, enum timer_kind kind, unsigned task, int64_t attempt)
+{
+    rig_step(r, INPUT_TIMER, &(struct core_timer){ kind, rig_id(task), attempt, 0 });
+}
+
+void rig_cancel(struct rig *r, unsigned task)
+{
+    rig_step(r, INPUT_CANCEL, &(struct msg_task_cancel){ .request_id = rig_id(9999), .task_id = rig_id(task), .reason = "not needed" });
+}
+
+void rig_pause(struct rig *r, const char *project, bool is_paused)
+{
+    const struct msg_project_set one = { .name = project, .paused = is_paused, .has = { .paused = true } };
+    const struct msg_queue_set all = { .paused = is_paused, .has = { .paused = true } };
+
+    if (project)
+        rig_step(r, INPUT_PROJECT_SET, &one);
+    else
+        rig_step(r, INPUT_QUEUE_SET, &all);
+}
+
+const char *rig_why(struct rig *r, unsigned task)
+{
+    const struct msg_task_reason *answer;
+
+    rig_step(r, INPUT_WHY, &(struct msg_task_why){ .task_id = rig_id(task) });
+    answer = rig_message(r, MSG_TASK_REASON, 0);
+    return answer->reason ? answer->reason : "";
 }
 
 void rig_clock(struct rig *r, enum input_kind kind, unsigned id, int64_t attempt, int64_t session)
@@ -146,6 +188,14 @@ const struct row_attempt *rig_attempt(const struct rig *r, unsigned task, int64_
     for (size_t i = 0; i < r->fx.attempts.n; i++)
         if (id_number(&r->fx.attempts.v[i].task_id) == task && r->fx.attempts.v[i].number == number)
             return &r->fx.attempts.v[i];
+    return NULL;
+}
+
+const struct core_timer *rig_armed(const struct rig *r, enum timer_kind kind)
+{
+    for (size_t i = 0; i < r->fx.timers.n; i++)
+        if (r->fx.timers.v[i].kind == kind)
+            return &r->fx.timers.v[i];
     return NULL;
 }
 

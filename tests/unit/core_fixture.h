@@ -8,6 +8,7 @@ struct rig {
     struct core *core;
     struct core_config config;
     struct effects fx;       /* of the last input */
+    int64_t sessions[1024];  /* by task: of its latest assignment */
     int64_t now_ms;
 };
 
@@ -25,6 +26,11 @@ void rig_decline(struct rig *r, unsigned task, int64_t attempt, int64_t session)
 void rig_prepared(struct rig *r, unsigned task, int64_t attempt, const char *commit);
 void rig_result(struct rig *r, unsigned task, int64_t attempt, const char *outcome, const char *cause);
 void rig_sealed(struct rig *r, unsigned task, int64_t attempt);
+void rig_step(struct rig *r, enum input_kind kind, const void *message);   /* from a gateway */
+void rig_timer(struct rig *r, enum timer_kind kind, unsigned task, int64_t attempt);
+void rig_cancel(struct rig *r, unsigned task);
+void rig_pause(struct rig *r, const char *project, bool is_paused);        /* NULL: the queue */
+const char *rig_why(struct rig *r, unsigned task);                         /* "": no reason; valid until the next input */
 void rig_clock(struct rig *r, enum input_kind kind, unsigned id, int64_t attempt, int64_t session);
 
 /* The n-th (from 0) message of that type in the effects; NULL: none. */
@@ -32,6 +38,7 @@ const void *rig_message(const struct rig *r, enum msg_type type, size_t n);
 size_t rig_count(const struct rig *r, enum msg_type type);
 const struct row_task *rig_task(const struct rig *r, unsigned task);   /* its row in the effects; NULL: none */
 const struct row_attempt *rig_attempt(const struct rig *r, unsigned task, int64_t number);
+const struct core_timer *rig_armed(const struct rig *r, enum timer_kind kind);   /* NULL: not in the last effects */
 bool rig_event(const struct rig *r, const char *kind);
 /* The agent that got the task in the last effects; 0: none. */
 unsigned rig_assigned(const struct rig *r, unsigned task);

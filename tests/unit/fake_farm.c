@@ -88,13 +88,18 @@ static void hear_hello(struct farm *f, const void *message)
 {
     const struct msg_agent_hello *m = message;
     const struct msg_agent_welcome w = { .epoch = f->epoch, .session = ++f->session, .agent_id = m->agent_id,
-                                         .lease_ms = 4 * HEARTBEAT_MS, .heartbeat_ms = HEARTBEAT_MS };
+                                         .lease_ms = 4 * f->heartbeat_ms, .heartbeat_ms = f->heartbeat_ms };
 
     f->hellos++;
+    assert_true(m->has.count && m->count > f->hello_count);
+    f->hello_count = m->count;
+    f->hello_slots = m->slots;
+    f->agent_id = m->agent_id;
     f->n_held = (unsigned)m->held.n;
     for (size_t i = 0; i < m->held.n && i < FARM_TASKS; i++)
         snprintf(f->held[i], sizeof(f->held[i]), "%s", m->held.v[i].state);
-    farm_send(f, MSG_AGENT_WELCOME, &w);
+    if (!f->is_leaderless)
+        farm_send(f, MSG_AGENT_WELCOME, &w);
 }
 
 static void hear_accept(struct farm *f, const void *message)
@@ -296,6 +301,7 @@ static void on_conn(void *arg, uint32_t events)
         conn_flush(c);
     if (c->is_closed) {
         f->closes++;
+        f->close_code = ws_close_code(c->ws);
         farm_drop_connection(f);
         farm_look(f);
     }
@@ -330,6 +336,8 @@ struct farm_task *farm_assign(struct farm *f, const char *repo, struct msg_task_
     m.repo = repo;
     m.sink = "sink-1";
     m.has.separate_streams = m.separate_streams;
+    m.has.timeout_ms = m.timeout_ms > 0;
+    m.has.silence_timeout_ms = m.silence_timeout_ms > 0;
     farm_send(f, MSG_TASK_ASSIGN, &m);
     return t;
 }
@@ -340,6 +348,14 @@ void farm_assign_again(struct farm *f, const struct farm_task *t, int64_t sessio
                                        .project = "default", .repo = "x", .sink = "sink-1" };
 
     farm_send(f, MSG_TASK_ASSIGN, &m);
+}
+
+void farm_stop(struct farm *f, const struct farm_task *t, const char *outcome, const char *reason)
+{
+    const struct msg_task_stop m = { .epoch = f->epoch, .task_id = t->id, .attempt = 1, .reason = reason,
+                                     .outcome = outcome };
+
+    farm_send(f, MSG_TASK_STOP, &m);
 }
 
 void farm_wait(struct farm *f, bool (*until)(struct farm *f))
@@ -446,7 +462,7 @@ void farm_init(struct farm *f)
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(at);
 
-    *f = (struct farm){ .epoch = 7, .acks_facts = true, .slots = "2" };
+    *f = (struct farm){ .epoch = 7, .heartbeat_ms = HEARTBEAT_MS, .acks_facts = true, .slots = "2" };
     strcpy(f->dir, "/tmp/orion-agent-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     f->loop = loop_new();

@@ -33,6 +33,7 @@ struct farm_task {
 struct farm {
     char dir[48];
     int port, listener;
+    int silent, stuck;               /* a socket whose peers never hear a word, and one of them; 0: none */
     struct loop *loop;
     struct watch *accepting;
     struct timer *limit;
@@ -45,8 +46,11 @@ struct farm {
 
     struct farm_task tasks[FARM_TASKS];
     unsigned n_tasks;
-    int64_t session, epoch;
-    unsigned hellos, closes, pings;
+    int64_t session, epoch, heartbeat_ms;
+    unsigned hellos, closes;
+    int64_t hello_count, hello_slots; /* of the last hello */
+    struct uuid agent_id;
+    unsigned close_code;             /* of the connection that closed last */
     unsigned n_held;                 /* of the last hello */
     char held[FARM_TASKS][16];
 
@@ -54,6 +58,7 @@ struct farm {
     unsigned drop_every;             /* one chunk in so many, 0: none */
     unsigned seed;
     bool is_sink_silent;
+    bool is_leaderless;              /* no welcome is said */
     bool (*until)(struct farm *f);
     struct arena arena;
 };
@@ -67,6 +72,7 @@ void farm_wait(struct farm *f, bool (*until)(struct farm *f));
 void farm_drop_connection(struct farm *f);
 struct farm_task *farm_assign(struct farm *f, const char *repo, struct msg_task_assign m);
 void farm_assign_again(struct farm *f, const struct farm_task *t, int64_t session);
+void farm_stop(struct farm *f, const struct farm_task *t, const char *outcome, const char *reason);
 void farm_send(struct farm *f, enum msg_type type, const void *message);
 
 #endif

@@ -14,104 +14,8 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/fake_farm.h"
+#include "tests/unit/farm_build.h"
 #include "lib/mem.h"
-
-/* A repository whose Makefile has targets for everything the tests need. */
-static const char make_repo[] =
-    "export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=$PWD/gitconfig; mkdir bin;"
-    "printf '[user]\\n name = t\\n email = t@t\\n' >gitconfig; git init -q -b main repo; cd repo;"
-    "printf 'all:\\n\\t@echo built\\nfail:\\n\\t@echo broken; exit 3\\n"
-    "loud:\\n\\t@seq 1 60000 | tee copy\\n"
-    "slow:\\n\\t@echo $$$$ >pid; echo started; while [ ! -e go ]; do sleep 0.02; done; seq 1 40000 | tee copy\\n"
-    "env:\\n\\t@echo $$ORION_TARGET $$MY $$ORION_ATTEMPT $$CI $$HOME\\n' >Makefile;"
-    "git add .; git commit -qm one; git update-ref refs/merge-requests/7/head HEAD; cd ..;"
-    "printf 'repositories:\\n  - {name: lib, url: %s/repo, mr_ref: refs/merge-requests/{mr}/head}\\n' $PWD |"
-    " sed 's,mr_ref: \\(.*\\)},mr_ref: \"\\1\"},' >agent.yaml";
-
-static bool is_welcome(struct farm *f)
-{
-    return f->hellos > 0 && f->conn;
-}
-
-static void start(struct farm *f)
-{
-    farm_shell(f, make_repo);
-    farm_agent_start(f);
-    farm_wait(f, is_welcome);
-}
-
-/* The agent is ended here whatever became of the test. */
-static int setup(void **state)
-{
-    struct farm *f = mem_zalloc(sizeof(*f));
-
-    farm_init(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct farm *f = *state;
-
-    farm_fini(f);
-    mem_free(state);
-    return 0;
-}
-
-/* Everything about every task is here: result, and the whole log. */
-static bool is_over(struct farm *f)
-{
-    for (unsigned i = 0; i < f->n_tasks; i++) {
-        const struct farm_task *t = &f->tasks[i];
-
-        if (!t->results || t->seq < (uint64_t)t->log_chunks)
-            return false;
-    }
-    return true;
-}
-
-enum { NOT_SAID = 99 };
-
-static void ask_what_is_held(struct farm *f)
-{
-    const struct msg_agent_rehello m = { .epoch = f->epoch };
-
-    f->n_held = NOT_SAID;
-    farm_send(f, MSG_AGENT_REHELLO, &m);
-}
-
-static bool is_nothing_held(struct farm *f)
-{
-    if (f->n_held && f->n_held != NOT_SAID)
-        ask_what_is_held(f);
-    return f->n_held == 0;
-}
-
-static void assert_nothing_held(struct farm *f)
-{
-    ask_what_is_held(f);
-    farm_wait(f, is_nothing_held);
-}
-
-/* The log agrees with what the result says of it. */
-static void assert_log(const struct farm_task *t)
-{
-    uint64_t lines = 0;
-
-    for (size_t i = 0; i < t->log.len; i++)
-        lines += t->log.data[i] == '\n';
-    assert_int_equal(t->log.len, t->log_bytes);
-    assert_int_equal(lines + (t->log.len && t->log.data[t->log.len - 1] != '\n'), t->log_lines);
-    assert_int_equal(t->seq, t->log_chunks);
-    assert_memory_equal(t->head.b, t->log_head.b, sizeof(t->head.b));
-}
-
-static bool is_started(struct farm *f)
-{
-    return f->tasks[0].log.data && strstr(f->tasks[0].log.data, "started\n");
-}
 
 /* What the build of task 0 wrote, at the end of its log. */
 static void assert_copy(struct farm *f)
@@ -140,10 +44,10 @@ static void test_build(void **state)
     struct farm *f = *state;
     char *commit, *first;
 
-    start(f);
+    build_start(f);
     commit = farm_shell(f, "git -C repo rev-parse HEAD");
     t = farm_assign(f, "lib", (struct msg_task_assign){ .target = "env", .env = { env, 2 }, .mr = "7" });
-    farm_wait(f, is_over);
+    farm_wait(f, build_is_over);
     assert_int_equal(t->accepts, 1);
     assert_int_equal(t->prepareds, 1);
     assert_int_equal(t->results, 1);
@@ -153,12 +57,12 @@ static void test_build(void **state)
     assert_string_equal(t->cause, "build");
     assert_true(t->has_exit_code);
     assert_int_equal(t->exit_code, 0);
-    assert_log(t);
+    build_assert_log(t);
     first = arena_printf(&f->arena, "orion: driver make, commit %s, agent tester\norion: make -j", commit);
     assert_memory_equal(t->log.data, first, strlen(first));
     assert_non_null(strstr(t->log.data, arena_printf(&f->arena, " env\nenv own 1 true %s/agent/home\n", f->dir)));
     assert_int_equal(access(t->workspace, F_OK), 0);
-    assert_nothing_held(f);
+    build_assert_nothing_held(f);
     /* without a name git once asked DNS for the host's, 5 s for each workspace where nobody answered */
     assert_string_equal(farm_shell(f, "git config -f agent/gitconfig user.email"), "orion@localhost");
 }
@@ -181,23 +85,23 @@ static void test_failures(void **state)
     };
     struct farm *f = *state;
 
-    start(f);
+    build_start(f);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct farm_task *t = farm_assign(f, rows[i].repo,
                                           (struct msg_task_assign){ .target = rows[i].target, .driver = rows[i].driver,
                                                                     .ref = rows[i].ref, .mr = rows[i].mr });
 
-        farm_wait(f, is_over);
+        farm_wait(f, build_is_over);
         assert_string_equal(t->outcome, rows[i].outcome);
         assert_string_equal(t->cause, rows[i].cause);
         assert_int_equal(t->has_exit_code ? t->exit_code : -1, rows[i].exit_code);
-        assert_log(t);
+        build_assert_log(t);
         if (rows[i].message) {
             assert_memory_equal(t->message, rows[i].message, strlen(rows[i].message));
             assert_non_null(strstr(t->log.data, rows[i].message));
         }
     }
-    assert_nothing_held(f);
+    build_assert_nothing_held(f);
 }
 
 /* One of seven chunks is lost on the way to the sink, all the time. */
@@ -205,11 +109,11 @@ static void test_lossy_way_to_the_sink(void **state)
 {
     struct farm *f = *state;
 
-    start(f);
+    build_start(f);
     f->drop_every = 7;
     farm_assign(f, "lib", (struct msg_task_assign){ .target = "loud" });
-    farm_wait(f, is_over);
-    assert_log(&f->tasks[0]);
+    farm_wait(f, build_is_over);
+    build_assert_log(&f->tasks[0]);
     assert_copy(f);
 }
 
@@ -223,18 +127,18 @@ static void test_reconnect(void **state)
 {
     struct farm *f = *state;
 
-    start(f);
+    build_start(f);
     farm_assign(f, "lib", (struct msg_task_assign){ .target = "slow" });
-    farm_wait(f, is_started);
+    farm_wait(f, build_is_started);
     f->is_sink_silent = true;
     farm_drop_connection(f);
     farm_shell(f, arena_printf(&f->arena, "touch %s/go", f->tasks[0].workspace));
     farm_wait(f, is_back);
     assert_int_equal(f->n_held, 1);
     f->is_sink_silent = false;
-    farm_wait(f, is_over);
+    farm_wait(f, build_is_over);
     assert_string_equal(f->tasks[0].outcome, "succeeded");
-    assert_log(&f->tasks[0]);
+    build_assert_log(&f->tasks[0]);
     assert_copy(f);
 }
 
@@ -247,19 +151,24 @@ static void test_facts_until_acknowledged(void **state)
 {
     struct farm *f = *state;
 
-    start(f);
+    build_start(f);
     f->acks_facts = false;
     farm_assign(f, "lib", (struct msg_task_assign){ 0 });
     farm_wait(f, is_told_thrice);
     assert_true(f->tasks[0].accepts >= 2);
     assert_true(f->tasks[0].prepareds >= 2);
     f->acks_facts = true;
-    assert_nothing_held(f);
+    build_assert_nothing_held(f);
 }
 
 static bool is_declined(struct farm *f)
 {
     return f->tasks[f->n_tasks - 1].declines;
+}
+
+static bool is_declined_twice(struct farm *f)
+{
+    return f->tasks[0].declines >= 2;
 }
 
 static bool is_accepted_again(struct farm *f)
@@ -273,11 +182,9 @@ static void test_slots_sessions_duplicates(void **state)
     struct farm *f = *state;
 
     f->slots = "1";
-    farm_shell(f, make_repo);
-    farm_agent_start(f);
-    farm_wait(f, is_welcome);
+    build_start(f);
     t = farm_assign(f, "lib", (struct msg_task_assign){ .target = "slow" });
-    farm_wait(f, is_started);
+    farm_wait(f, build_is_started);
     farm_assign(f, "lib", (struct msg_task_assign){ 0 });
     farm_wait(f, is_declined);
     assert_string_equal(f->tasks[1].reason, "no slot is free");
@@ -287,7 +194,7 @@ static void test_slots_sessions_duplicates(void **state)
     assert_int_equal(t->accepts, 2);
     farm_shell(f, arena_printf(&f->arena, "touch %s/go", t->workspace));
     f->n_tasks = 1;
-    farm_wait(f, is_over);
+    farm_wait(f, build_is_over);
     assert_string_equal(t->outcome, "succeeded");
 }
 
@@ -299,9 +206,9 @@ static void test_stop(void **state)
     struct farm *f = *state;
     pid_t pid;
 
-    start(f);
+    build_start(f);
     t = farm_assign(f, "lib", (struct msg_task_assign){ .target = "slow" });
-    farm_wait(f, is_started);
+    farm_wait(f, build_is_started);
     pid = (pid_t)atoi(farm_shell(f, arena_printf(&f->arena, "cat %s/pid", t->workspace)));
     m.task_id = t->id;
     m.attempt = 1;
@@ -310,7 +217,7 @@ static void test_stop(void **state)
     farm_wait(f, is_accepted_again);
     m.epoch = f->epoch;
     farm_send(f, MSG_TASK_STOP, &m);
-    assert_nothing_held(f);
+    build_assert_nothing_held(f);
     while (kill(pid, 0) == 0)
         usleep(10000);
     assert_int_equal(t->results, 0);
@@ -321,17 +228,18 @@ static void test_drain(void **state)
 {
     struct farm *f = *state;
 
-    start(f);
+    build_start(f);
     farm_assign(f, "lib", (struct msg_task_assign){ .target = "slow" });
-    farm_wait(f, is_started);
+    farm_wait(f, build_is_started);
     kill(f->agent, SIGTERM);
     farm_agent_wait(f);
     assert_true(WIFEXITED(f->wstatus));
     assert_int_equal(WEXITSTATUS(f->wstatus), 0);
+    assert_int_equal(f->close_code, 1001);
     assert_string_equal(f->tasks[0].outcome, "lost");
     assert_string_equal(f->tasks[0].cause, "agent");
-    assert_string_equal(f->tasks[0].message, "agent stopped");
-    assert_log(&f->tasks[0]);
+    assert_string_equal(f->tasks[0].message, "the agent is stopping");
+    build_assert_log(&f->tasks[0]);
 }
 
 /* Killed: nothing of its builds survives, and the next one starts with nothing of them. */
@@ -340,27 +248,29 @@ static void test_death(void **state)
     struct farm *f = *state;
     pid_t pid;
 
-    start(f);
+    build_start(f);
     farm_assign(f, "lib", (struct msg_task_assign){ .target = "slow" });
-    farm_wait(f, is_started);
+    farm_wait(f, build_is_started);
     pid = (pid_t)atoi(farm_shell(f, arena_printf(&f->arena, "cat %s/pid", f->tasks[0].workspace)));
     kill(f->agent, SIGKILL);
     farm_agent_wait(f);
     f->hellos = 0;
     farm_agent_start(f);
-    farm_wait(f, is_welcome);
+    farm_wait(f, build_is_welcome);
     assert_int_not_equal(kill(pid, 0), 0);
     assert_int_equal(f->n_held, 0);
     assert_string_equal(farm_shell(f, "ls agent/spool agent/work | grep -c 1$ || true"), "0");
+    f->acks_facts = false;
     farm_assign_again(f, &f->tasks[0], f->session); /* a scheduler that lost the acceptance with itself */
-    farm_wait(f, is_declined);
+    farm_wait(f, is_declined_twice);                /* told again, though nothing else is held */
+    f->acks_facts = true;
     assert_string_equal(f->tasks[0].reason, "it was begun before the agent started again");
     farm_assign(f, "lib", (struct msg_task_assign){ 0 });
     buf_fini(&f->tasks[0].log);
     f->tasks[0] = f->tasks[1]; /* the first one is the scheduler's to run again */
     f->tasks[1] = (struct farm_task){ 0 };
     f->n_tasks = 1;
-    farm_wait(f, is_over);
+    farm_wait(f, build_is_over);
     assert_string_equal(f->tasks[0].outcome, "succeeded");
 }
 
@@ -371,34 +281,34 @@ static void test_runner_death(void **state)
     struct farm *f = *state;
     pid_t pid;
 
-    start(f);
+    build_start(f);
     t = farm_assign(f, "lib", (struct msg_task_assign){ .target = "slow" });
-    farm_wait(f, is_started);
+    farm_wait(f, build_is_started);
     pid = (pid_t)atoi(farm_shell(f, arena_printf(&f->arena, "cat %s/pid", t->workspace)));
     kill((pid_t)atoi(farm_shell(f, arena_printf(&f->arena, "pgrep -P %d orion-runner", (int)f->agent))), SIGKILL);
-    farm_wait(f, is_over);
+    farm_wait(f, build_is_over);
     assert_string_equal(t->outcome, "failed");
     assert_string_equal(t->cause, "infrastructure");
     assert_string_equal(t->message, "the runner was killed by signal 9");
-    assert_log(t);
+    build_assert_log(t);
     while (kill(pid, 0) == 0)
         usleep(10000);
-    assert_nothing_held(f);
+    build_assert_nothing_held(f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_build, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lossy_way_to_the_sink, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reconnect, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_facts_until_acknowledged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_slots_sessions_duplicates, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_death, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_runner_death, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_build, build_setup, build_teardown),
+        cmocka_unit_test_setup_teardown(test_failures, build_setup, build_teardown),
+        cmocka_unit_test_setup_teardown(test_lossy_way_to_the_sink, build_setup, build_teardown),
+        cmocka_unit_test_setup_teardown(test_reconnect, build_setup, build_teardown),
+        cmocka_unit_test_setup_teardown(test_facts_until_acknowledged, build_setup, build_teardown),
+        cmocka_unit_test_setup_teardown(test_slots_sessions_duplicates, build_setup, build_teardown),
+        cmocka_unit_test_setup_teardown(test_stop, build_setup, build_teardown),
+        cmocka_unit_test_setup_teardown(test_drain, build_setup, build_teardown),
+        cmocka_unit_test_setup_teardown(test_death, build_setup, build_teardown),
+        cmocka_unit_test_setup_teardown(test_runner_death, build_setup, build_teardown),
     };
 
     cmocka_set_test_filter(getenv("ORION_TEST_ONLY"));

@@ -28,7 +28,7 @@ static void one_step_from_submit_to_assignment(void **state)
     assert_string_equal(assign->sink, "sink-1");
     assert_int_equal(r.fx.tasks.n, 1);      /* the write budget of that step */
     assert_int_equal(r.fx.attempts.n, 1);
-    assert_int_equal(r.fx.segments.n, 1);
+    assert_string_equal(rig_attempt(&r, 7, 1)->sink, "sink-1");
     assert_int_equal(r.fx.events.n, 1);
     rig_close(&r);
 }

@@ -135,11 +135,47 @@ static void test_agent_yaml(void **state)
     arena_fini(&a);
 }
 
+/* Settings of the daemons: kept, replaced, taken away; never those that the lab says itself. */
+static void test_sets(void **state)
+{
+    static const char *const bad[] = { "ORION_LEASE", "LEASE=1s", "ORION_lease=1s", "ORION_PORT=1", "ORION_SINKS=x",
+                                       "ORION_LEASE=1s\n2s", "=x", "ORION_A B=1" };
+    struct arena a = { 0 };
+    struct lab_conf c, again;
+    struct buf text = { 0 };
+    struct err e = { 0 };
+
+    (void)state;
+    lab_conf_init(&c, &a);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err why = { 0 };
+        assert_int_equal(lab_conf_set_word(&c, bad[i], &a, &why), -1);
+        assert_int_equal(why.kind, ERR_INVALID);
+    }
+    assert_int_equal(lab_conf_set_word(&c, "ORION_LEASE=3s", &a, &e), 0);
+    assert_int_equal(lab_conf_set_word(&c, "ORION_LOG=info,core=debug a=b", &a, &e), 0);
+    assert_int_equal(lab_conf_set_word(&c, "ORION_TRIES=", &a, &e), 0); /* was not there */
+    assert_int_equal(lab_conf_set_word(&c, "ORION_LEASE=4s", &a, &e), 0);
+    lab_conf_print(&c, &text);
+    lab_conf_init(&again, &a);
+    assert_int_equal(lab_conf_parse(&again, text.data, &a, &e), 0);
+    assert_int_equal(again.n_sets, 2);
+    assert_string_equal(again.sets[0].name, "ORION_LEASE");
+    assert_string_equal(again.sets[0].value, "4s");
+    assert_string_equal(again.sets[1].value, "info,core=debug a=b");
+    assert_int_equal(lab_conf_set_word(&again, "ORION_LEASE=", &a, &e), 0);
+    assert_false(lab_conf_has_set(&again, "ORION_LEASE"));
+    assert_true(lab_conf_has_set(&again, "ORION_LOG"));
+    buf_fini(&text);
+    arena_fini(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_defaults),   cmocka_unit_test(test_bad_lines),
         cmocka_unit_test(test_repos),      cmocka_unit_test(test_agent_yaml),
+        cmocka_unit_test(test_sets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

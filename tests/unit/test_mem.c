@@ -99,12 +99,33 @@ static void arena_keeps_small_and_large(void **state)
     arena_fini(&a);
 }
 
+static void arena_moves_into_another(void **state)
+{
+    struct arena a = { 0 }, b = { 0 }, empty = { 0 };
+    char *ours = arena_strdup(&a, "ours");
+    char *theirs = arena_strdup(&b, "theirs");
+    char *large = memset(arena_alloc(&b, 100000), 'x', 100000);
+
+    (void)state;
+    arena_move(&a, &b);
+    assert_null(b.head);
+    arena_move(&a, &empty);
+    assert_string_equal(arena_strdup(&a, "more"), "more");
+    assert_string_equal(ours, "ours");
+    assert_string_equal(theirs, "theirs");
+    assert_int_equal(large[99999], 'x');
+    arena_move(&b, &a);
+    assert_null(a.head);
+    assert_string_equal(theirs, "theirs");
+    arena_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(free_clears_the_pointer),     cmocka_unit_test(strings_are_copied),
         cmocka_unit_test(an_overflowing_array_aborts), cmocka_unit_test(arena_gives_zeroed_aligned_pieces),
-        cmocka_unit_test(arena_keeps_small_and_large),
+        cmocka_unit_test(arena_keeps_small_and_large), cmocka_unit_test(arena_moves_into_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 
 #include "lib/mem.h"
 #include "lib/pg.h"
+#include "lib/pg_impl.h"
 
 enum { DEADLINE_S = 60, ARGV_SIZE = 24 };
 
@@ -659,6 +662,49 @@ static void test_a_second_host_is_tried(void **state)
     mem_free(&dsn);
 }
 
+/* It takes connections and says nothing: a server that was stopped, a machine whose disk is gone. */
+static int silent_host(const char *dir)
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(name.sun_path, sizeof(name.sun_path), "%s/.s.PGSQL.5433", dir);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+static void test_a_silent_first_host_does_not_keep_us_from_the_second(void **state)
+{
+    struct rig *r = *state;
+    int fd = silent_host(r->server.dir), downs = r->downs;
+    char *dsn = mem_printf("postgresql:///postgres?host=%s,%s&port=5433,5432&user=orion"
+                           "&target_session_attrs=read-write", r->server.dir, r->server.dir);
+    struct pg *p = pg_open(r->loop, dsn, "test_pg", stmts, ARRAY_LEN(stmts), &hooks, r);
+
+    wait_for(r, 2);
+    assert_true(pg_is_up(p));
+    assert_int_equal(r->downs, downs + 1);
+    pg_close(&p);
+    mem_free(&dsn);
+    close(fd);
+}
+
+static void test_a_list_turns(void **state)
+{
+    struct arena a = { 0 };
+
+    (void)state;
+    assert_string_equal(pg_list_turn("a", 0, &a), "a");
+    assert_string_equal(pg_list_turn("a", 5, &a), "a");
+    assert_string_equal(pg_list_turn("", 1, &a), "");
+    assert_string_equal(pg_list_turn("a,b,c", 0, &a), "a,b,c");
+    assert_string_equal(pg_list_turn("a,b,c", 1, &a), "b,c,a");
+    assert_string_equal(pg_list_turn("a,b,c", 5, &a), "c,a,b");
+    assert_string_equal(pg_list_turn(",b", 1, &a), "b,");
+    arena_fini(&a);
+}
+
 static void test_admin_tells_what_went_wrong(void **state)
 {
     struct rig *r = *state;
@@ -774,6 +820,8 @@ int main(void)
         cmocka_unit_test(test_a_statement_that_does_not_fit_the_schema_is_named),
         cmocka_unit_test(test_nobody_there_is_told_at_each_attempt),
         cmocka_unit_test(test_a_second_host_is_tried),
+        cmocka_unit_test(test_a_silent_first_host_does_not_keep_us_from_the_second),
+        cmocka_unit_test(test_a_list_turns),
         cmocka_unit_test(test_admin_tells_what_went_wrong),
         cmocka_unit_test(test_a_restarted_server_is_found_again),
     };

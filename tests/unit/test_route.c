@@ -16,13 +16,17 @@ static void nothing(struct gateway *g, struct request *r)
 }
 
 static const struct route table[] = {
-    { HTTP_GET, "/", nothing, false },
-    { HTTP_POST, "/task", nothing, true },
-    { HTTP_GET, "/mr-task/{mr}", nothing, false },
-    { HTTP_POST, "/v1/tasks", nothing, true },
-    { HTTP_GET, "/v1/tasks", nothing, false },
-    { HTTP_GET, "/v1/tasks/{id}", nothing, false },
-    { HTTP_GET, "/v1/tasks/{id}/log", nothing, false },
+    { HTTP_GET, "/", nothing, BODY_NONE },
+    { HTTP_POST, "/task", nothing, BODY_JSON },
+    { HTTP_GET, "/mr-task/{mr}", nothing, BODY_NONE },
+    { HTTP_POST, "/v1/tasks", nothing, BODY_JSON },
+    { HTTP_GET, "/v1/tasks", nothing, BODY_NONE },
+    { HTTP_GET, "/v1/tasks/{id}", nothing, BODY_NONE },
+    { HTTP_GET, "/v1/tasks/{id}/log", nothing, BODY_NONE },
+    { HTTP_GET, "/v1/projects/{name}", nothing, BODY_NONE },
+    { HTTP_PUT, "/v1/projects/{name}", nothing, BODY_JSON },
+    { HTTP_DELETE, "/v1/projects/{name}", nothing, BODY_MAYBE },
+    { HTTP_POST, "/v1/projects/{name}/pause", nothing, BODY_MAYBE },
 };
 
 static struct arena arena;
@@ -54,6 +58,11 @@ static void test_found(void **state)
     assert_int_equal(find(HTTP_HEAD, "/v1/tasks/abc/log", &m), ROUTE_FOUND);
     assert_ptr_equal(m.route, &table[6]);
     assert_string_equal(m.param, "abc");
+    assert_int_equal(find(HTTP_PUT, "/v1/projects/a%2Fb", &m), ROUTE_FOUND);
+    assert_ptr_equal(m.route, &table[8]);
+    assert_string_equal(m.param, "a/b");
+    assert_int_equal(find(HTTP_DELETE, "/v1/projects/pause", &m), ROUTE_FOUND);
+    assert_ptr_equal(m.route, &table[9]);
 }
 
 static void test_param_is_decoded_and_keeps_its_slashes(void **state)
@@ -91,6 +100,13 @@ static void test_wrong_method(void **state)
     assert_int_equal(find(HTTP_OTHER, "/v1/tasks", &m), ROUTE_WRONG_METHOD);
     route_allow(m.allowed, allow);
     assert_string_equal(allow, "GET, HEAD, POST");
+    assert_int_equal(find(HTTP_POST, "/v1/projects/a", &m), ROUTE_WRONG_METHOD);
+    route_allow(m.allowed, allow);
+    assert_string_equal(allow, "GET, HEAD, PUT, DELETE");
+    route_allow(HTTP_GET | HTTP_HEAD | HTTP_POST | HTTP_PUT | HTTP_DELETE, allow);
+    assert_string_equal(allow, "GET, HEAD, POST, PUT, DELETE");
+    assert_int_equal(route_method("PUT"), HTTP_PUT);
+    assert_string_equal(route_method_name(HTTP_DELETE), "DELETE");
     assert_int_equal(route_method("GET"), HTTP_GET);
     assert_int_equal(route_method("get"), HTTP_OTHER);
 }

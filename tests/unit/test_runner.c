@@ -31,7 +31,7 @@ struct rig {
     int sock;
     pid_t pid;
     bool separate;
-    int64_t spool_max, kill_ms;
+    int64_t spool_max, kill_ms, silence_ms;
     struct spool_reader *reader;
     struct uuid task;
     struct hash head;
@@ -77,7 +77,8 @@ static int order_fd(const struct rig *r, const char *const *scripts, size_t n)
                                   .commands = { commands, n },
                                   .env = { env, 2 },
                                   .separate_streams = r->separate,
-                                  .kill_ms = r->kill_ms };
+                                  .kill_ms = r->kill_ms,
+                                  .silence_timeout_ms = r->silence_ms };
     struct buf json = { 0 };
     int fd = memfd_create("order", MFD_CLOEXEC);
 
@@ -88,6 +89,7 @@ static int order_fd(const struct rig *r, const char *const *scripts, size_t n)
         commands[i] = (struct msg_command){ .argv = { argvs[i], 3 } };
     }
     job.has.separate_streams = true;
+    job.has.silence_timeout_ms = r->silence_ms > 0;
     msg_to_json(MSG_RUNNER_JOB, &job, false, &json);
     assert_int_equal(write(fd, json.data, json.len), json.len);
     lseek(fd, 0, SEEK_SET);
@@ -479,7 +481,188 @@ static void test_stop(void **state)
     rig_until_ended(&r, false);
     assert_string_equal(r.ended->stopped, "because");
     assert_int_equal(r.ended->signal, SIGTERM);
-    assert_string_equal(r.log.data, NOTE "started\n");
+    assert_string_equal(r.log.data, NOTE "started\norion: because: stopped\n");
+    assert_false(r.ended->timed_out);
+    rig_fini(&r);
+}
+
+static void file_touch(const struct rig *r, const char *name)
+{
+    char *path = mem_printf("%s/%s", r->dir, name);
+    FILE *f = fopen(path, "we");
+
+    assert_non_null(f);
+    fclose(f);
+    mem_free(&path);
+}
+
+static void file_wait(const struct rig *r, const char *name)
+{
+    char *path = mem_printf("%s/%s", r->dir, name);
+
+    while (access(path, F_OK))
+        usleep(10000);
+    mem_free(&path);
+}
+
+/* Waits until a process that nobody reaps has ended. */
+static void zombie_wait(pid_t pid)
+{
+    char path[64], line[256] = "";
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    while (!strstr(line, ") Z ")) {
+        FILE *f = fopen(path, "re");
+
+        assert_non_null(f);
+        assert_non_null(fgets(line, sizeof(line), f));
+        fclose(f);
+    }
+}
+
+/* The build ended by itself before the word came; that nobody had looked yet does not make it a stopped one. */
+static void test_stop_after_the_end(void **state)
+{
+    const struct msg_runner_stop stop = { .reason = "too late" };
+    const char *script = "echo $$ >main; echo started; while [ ! -e go ]; do sleep 0.02; done; exit 5";
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, &script, 1);
+    rig_until_log(&r, "started");
+    kill(r.pid, SIGSTOP);
+    file_touch(&r, "go");
+    zombie_wait(pid_of(&r, "main"));
+    rig_send(&r, MSG_RUNNER_STOP, &stop);
+    kill(r.pid, SIGCONT);
+    rig_until_ended(&r, false);
+    assert_null(r.ended->stopped);
+    assert_int_equal(r.ended->exit_code, 5);
+    rig_fini(&r);
+}
+
+/* The longest reason there may be comes back whole; half a letter at its end would make the result unreadable. */
+static void test_stop_with_a_long_reason(void **state)
+{
+    const char *script = "echo started; sleep 600";
+    char reason[257] = "";
+    struct msg_runner_stop stop = { .reason = reason };
+    struct rig r;
+
+    (void)state;
+    for (int i = 0; i < 128; i++)
+        strcat(reason, "\xc3\xa9");
+    rig_init(&r);
+    rig_start(&r, &script, 1);
+    rig_until_log(&r, "started");
+    rig_send(&r, MSG_RUNNER_STOP, &stop);
+    rig_until_ended(&r, false);
+    assert_string_equal(r.ended->stopped, reason);
+    rig_fini(&r);
+}
+
+/* Stopped while the spool is full and the log sink takes nothing: the end does not wait for a disk elsewhere. */
+static void test_stop_with_a_full_spool(void **state)
+{
+    const struct msg_runner_stop stop = { .reason = "because" };
+    const char *script = "trap '' TERM; while :; do seq 1 100000; done", *last = "\norion: because: stopped\n";
+    enum msg_type type;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.spool_max = 200000;
+    r.kill_ms = 200;
+    rig_start(&r, &script, 1);
+    while (r.offset <= 200000)
+        rig_message(&r, false, &type);
+    rig_send(&r, MSG_RUNNER_STOP, &stop);
+    rig_until_ended(&r, false);
+    assert_string_equal(r.ended->stopped, "because");
+    assert_string_equal(r.log.data + r.log.len - strlen(last), last);
+    rig_fini(&r);
+}
+
+static void test_silence(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.silence_ms = 300;
+    rig_run(&r, "echo started; printf half; sleep 600 & wait");
+    assert_string_equal(r.ended->stopped, "no output for 300 ms");
+    assert_true(r.ended->timed_out);
+    assert_string_equal(r.log.data, NOTE "started\nhalf\norion: no output for 300 ms: stopped\n");
+    assert_int_equal(r.ended->lines, 4);
+    rig_fini(&r);
+}
+
+/* Every command has its own time, and output of either stream counts. */
+static void test_no_silence(void **state)
+{
+    const char *scripts[] = { "sleep 0.6", "sleep 0.6", "sleep 0.6; for i in 1 2 3; do echo $i >&2; sleep 0.6; done" };
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.silence_ms = 1500;
+    r.separate = true;
+    rig_start(&r, scripts, 3);
+    rig_until_ended(&r, false);
+    assert_null(r.ended->stopped);
+    assert_int_equal(r.ended->exit_code, 0);
+    assert_string_equal(r.err.data, "1\n2\n3\n");
+    rig_fini(&r);
+}
+
+/* Nobody reads what the build says: that is not its silence. Once it is read again, the rest of its time runs. */
+static void test_full_spool_is_no_silence(void **state)
+{
+    const char *script = "seq 1 200000; sleep 600";
+    struct msg_runner_trim all;
+    enum msg_type type;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.spool_max = 200000;
+    r.silence_ms = 700;
+    rig_start(&r, &script, 1);
+    while (r.offset <= 200000)
+        rig_message(&r, false, &type);
+    usleep(1500000); /* the time is what is tested */
+    all = (struct msg_runner_trim){ .seq = (int64_t)r.seq, .offset = (int64_t)r.offset };
+    rig_send(&r, MSG_RUNNER_TRIM, &all);
+    rig_until_ended(&r, true);
+    assert_true(r.ended->timed_out);
+    assert_true(r.log.len > strlen(NOTE) + 1288895); /* everything was said before */
+    rig_fini(&r);
+}
+
+/* The runner itself did not run for longer than the limit: what is in the pipe was said in time. */
+static void test_late_runner_hears_first(void **state)
+{
+    const char *script = "echo started; while [ ! -e go ]; do sleep 0.02; done; echo more; touch said;"
+                         "while [ ! -e end ]; do sleep 0.02; done";
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.silence_ms = 1000;
+    rig_start(&r, &script, 1);
+    rig_until_log(&r, "started");
+    kill(r.pid, SIGSTOP);
+    file_touch(&r, "go");
+    file_wait(&r, "said");
+    usleep(1200000); /* the time is what is tested */
+    kill(r.pid, SIGCONT);
+    rig_until_log(&r, "more");
+    file_touch(&r, "end");
+    rig_until_ended(&r, false);
+    assert_null(r.ended->stopped);
+    assert_int_equal(r.ended->exit_code, 0);
     rig_fini(&r);
 }
 
@@ -535,6 +718,13 @@ int main(void)
         cmocka_unit_test(test_stubborn_grandchild),
         cmocka_unit_test(test_bytes_written_right_before_the_end),
         cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_stop_after_the_end),
+        cmocka_unit_test(test_stop_with_a_long_reason),
+        cmocka_unit_test(test_stop_with_a_full_spool),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_no_silence),
+        cmocka_unit_test(test_full_spool_is_no_silence),
+        cmocka_unit_test(test_late_runner_hears_first),
         cmocka_unit_test(test_agent_death_ends_all),
         cmocka_unit_test(test_agent_that_does_not_read),
     };

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "gateway/sse.h"
-#include "gateway/utf8.h"
 
 static struct sse_event event;
 
@@ -120,20 +119,6 @@ static void test_text_in_pieces(void **state)
     }
 }
 
-static void test_utf8(void **state)
-{
-    (void)state;
-    assert_int_equal(utf8_step((const uint8_t *)"a", 1), 1);
-    assert_int_equal(utf8_step((const uint8_t *)"\xC0\x80", 2), 0);
-    assert_int_equal(utf8_step((const uint8_t *)"\xE0\x9F\xBF", 3), 0);
-    assert_int_equal(utf8_step((const uint8_t *)"\xF4\x90\x80\x80", 4), 0);
-    assert_int_equal(utf8_step((const uint8_t *)"\xF4\x8F\xBF\xBF", 4), 4);
-    assert_int_equal(utf8_step((const uint8_t *)"\xF0\x9F\x98", 3), -1);
-    assert_int_equal(utf8_step((const uint8_t *)"\x80", 1), 0);
-    assert_true(utf8_is_text((const uint8_t *)"gr\xC3\xBC\xC3\x9F", 6));
-    assert_false(utf8_is_text((const uint8_t *)"a\0b", 3));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,7 +127,6 @@ int main(void)
         cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_text_in_pieces),
-        cmocka_unit_test(test_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

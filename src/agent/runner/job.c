@@ -1,9 +1,9 @@
 /* job.c - one attempt from its first command to its result (PROTOCOL "runner.job", "runner.ended").
  *
- * The commands run one after the other until one fails. Then whatever they left behind is ended: TERM, and after
- * kill_ms KILL. When no process is left, the pipes are read to their end, and only then the result is written and
- * told, so that the result always stands behind the last byte of the log. When the agent dies, everything is killed
- * at once and there is no result. */
+ * The commands run one after the other until one fails, the agent says stop, or they are silent for too long. Then
+ * whatever they left behind is ended: TERM, and after kill_ms KILL. When no process is left, the pipes are read to
+ * their end, and only then the result is written and told, so that the result always stands behind the last byte of
+ * the log. When the agent dies, everything is killed at once and there is no result. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/duration.h"
 #include "agent/runner/runner.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -22,8 +23,7 @@ enum { KILL_AGAIN_MS = 50 };
 enum phase {
     PHASE_RUNNING,  /* a command runs */
     PHASE_ENDING,   /* its leftovers are being ended */
-    PHASE_DRAINING, /* nothing runs; the pipes are read to their end */
-    PHASE_DONE,     /* the result is told; the agent says when to go */
+    PHASE_DONE,     /* nothing runs and the result is told; the agent says when to go */
 };
 
 struct job {
@@ -34,6 +34,7 @@ struct job {
     struct link *link;
     struct output *output;
     struct timer *kill;
+    struct silence *silence;
     const char **env;
     enum phase phase;
     size_t next;              /* command */
@@ -41,8 +42,9 @@ struct job {
     int wstatus;              /* of the command that ended last */
     bool has_ended;           /* and there is one */
     bool is_agent_gone;
-    char stopped[256], error[448];
-    char note[sizeof("orion: \n") + 448]; /* the log's last line, when there is an error */
+    bool has_timed_out;       /* stopped for its silence */
+    char stopped[257], error[448]; /* the protocol's longest reason, whole: half a letter would be refused */
+    char note[sizeof("orion: : stopped\n") + 448]; /* the log's last line, when there is an error or a stop */
 };
 
 /* --- the result ------------------------------------------------------------------------------------ */
@@ -53,6 +55,8 @@ static void result_fill(const struct job *j, struct output_totals *t, struct msg
     *m = (struct msg_runner_ended){
         .error = *j->error ? j->error : NULL,
         .stopped = *j->stopped ? j->stopped : NULL,
+        .timed_out = j->has_timed_out,
+        .has.timed_out = j->has_timed_out,
         .chunks = (int64_t)t->chunks,
         .bytes = (int64_t)t->bytes,
         .lines = (int64_t)t->lines,
@@ -106,15 +110,8 @@ static void job_gone(struct job *j)
         j->on_done(j->arg);
         return;
     }
-    j->phase = PHASE_DRAINING;
-    output_finish(j->output, *j->note ? j->note : NULL);
-}
-
-static void on_drained(void *arg)
-{
-    struct job *j = arg;
-
     j->phase = PHASE_DONE;
+    output_finish(j->output, *j->note ? j->note : NULL);
     result_tell(j);
 }
 
@@ -135,6 +132,7 @@ static void job_end(struct job *j, int signo)
     if (j->phase > PHASE_ENDING)
         return;
     j->phase = PHASE_ENDING;
+    silence_end(j->silence);
     kin_signal(signo);
     if (kin_reap(on_reaped, j) == KIN_NONE)
         job_gone(j);
@@ -145,14 +143,6 @@ static void job_end(struct job *j, int signo)
 static void tick_kill(void *arg)
 {
     job_end(arg, SIGKILL);
-}
-
-void job_stop(struct job *j, const char *reason)
-{
-    if (j->phase != PHASE_RUNNING)
-        return;
-    snprintf(j->stopped, sizeof(j->stopped), "%s", reason);
-    job_end(j, SIGTERM);
 }
 
 static void job_fail(struct job *j, const struct err *e)
@@ -215,6 +205,7 @@ static void job_next(struct job *j)
         job_end(j, SIGTERM);
         return;
     }
+    silence_begin(j->silence);
     if (j->next == commands->n)
         output_pipes_close(j->output);
 }
@@ -228,6 +219,40 @@ static void on_sigchld(void *arg)
         job_next(j);
     else if (j->phase == PHASE_ENDING && left == KIN_NONE)
         job_gone(j);
+}
+
+/* --- stopping -------------------------------------------------------------------------------------- */
+
+/* What has ended by itself has its own result, even when nobody looked yet. */
+static void job_stop_for(struct job *j, const char *reason, bool is_silence)
+{
+    on_sigchld(j);
+    if (j->phase != PHASE_RUNNING)
+        return;
+    j->has_timed_out = is_silence;
+    snprintf(j->stopped, sizeof(j->stopped), "%s", reason);
+    snprintf(j->note, sizeof(j->note), "orion: %s: stopped\n", reason);
+    job_end(j, SIGTERM);
+}
+
+void job_stop(struct job *j, const char *reason)
+{
+    job_stop_for(j, reason, false);
+}
+
+/* This process may have slept longer than the build was silent: the pipes have the last word. */
+static void on_silence(void *arg)
+{
+    struct job *j = arg;
+    char limit[DURATION_SIZE], reason[64];
+
+    if (output_look(j->output)) {
+        silence_begin(j->silence);
+        return;
+    }
+    duration_format(j->order->silence_timeout_ms, limit);
+    snprintf(reason, sizeof(reason), "no output for %s", limit);
+    job_stop_for(j, reason, true);
 }
 
 /* --- wiring ---------------------------------------------------------------------------------------- */
@@ -250,7 +275,21 @@ static void on_failed(void *arg, const struct err *e)
         timer_in(j->kill, 0); /* not here: the caller is in the middle of its pipes */
 }
 
-static const struct output_hooks output_hooks = { on_spooled, on_failed, on_drained };
+static void on_read(void *arg)
+{
+    struct job *j = arg;
+
+    silence_heard(j->silence);
+}
+
+static void on_full(void *arg, bool is_full)
+{
+    struct job *j = arg;
+
+    silence_deaf(j->silence, is_full);
+}
+
+static const struct output_hooks output_hooks = { on_read, on_full, on_spooled, on_failed };
 
 static void on_trim(void *arg, uint64_t seq, uint64_t offset)
 {
@@ -290,6 +329,7 @@ struct job *job_new(struct loop *l, const struct msg_runner_job *order, int link
     }
     j->env = env_make(&order->env);
     j->kill = loop_timer(l, tick_kill, j);
+    j->silence = silence_new(l, order->silence_timeout_ms, on_silence, j);
     j->link = link_new(l, link_fd, &link_hooks, j);
     loop_signal(l, SIGCHLD, on_sigchld, j);
     return j;
@@ -308,6 +348,7 @@ void job_free(struct job **j)
             mem_free(at);
         mem_free(&(*j)->env);
         timer_free(&(*j)->kill);
+        silence_free(&(*j)->silence);
         link_free(&(*j)->link);
         output_free(&(*j)->output);
     }

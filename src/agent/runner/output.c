@@ -3,7 +3,8 @@
  *
  * A chunk goes out when it has 4 KiB, when its first byte has waited 10 ms, or at once when nothing went out for
  * 10 ms. Bytes of two streams never share a chunk, and the chunks stand in the order in which the bytes were read.
- * Past the spool's bound the pipes are left unread: the build waits until the log sink has caught up. */
+ * Past the spool's bound the pipes are left unread: the build waits until the log sink has caught up. When nobody
+ * writes any more, what the pipes still hold is taken over the bound: an end must not wait for a log disk. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -36,10 +37,9 @@ struct output {
     int write_fds[2];        /* -1: closed */
     struct timer *wait;
     uint64_t started_ns, sent_ms;
-    const char *last;        /* text behind everything else, or NULL */
     struct output_totals totals;
     bool is_line_open;       /* the last byte was not the end of a line */
-    bool is_finishing, is_drained, has_failed;
+    bool is_finished, has_failed;
     uint8_t stream;          /* of the pending bytes */
     size_t len;
     uint8_t pending[CHAIN_DATA_MAX];
@@ -124,6 +124,8 @@ static void sources_listen(struct output *o)
 {
     const bool may_read = !is_full(o) && !o->has_failed;
 
+    o->hooks->on_full(o->arg, is_full(o));
+
     for (unsigned i = 0; i < o->n_sources; i++) {
         if (o->sources[i].watch)
             watch_events(o->sources[i].watch, may_read ? EPOLLIN : 0);
@@ -157,6 +159,7 @@ static enum read_end source_read(struct source *s)
     if (n == 0)
         return READ_END;
     o->len += (size_t)n;
+    o->hooks->on_read(o->arg);
     chunk_consider(o);
     return READ_SOME;
 }
@@ -210,32 +213,24 @@ void output_pipes_close(struct output *o)
 
 /* --- the end --------------------------------------------------------------------------------------- */
 
-/* Reads on after the last writer is gone. Full spools make it pause; output_trim comes back here. */
-static void output_drain(struct output *o)
+void output_finish(struct output *o, const char *last)
 {
+    output_pipes_close(o);
     for (unsigned i = 0; i < o->n_sources; i++) {
         struct source *s = &o->sources[i];
 
         while (s->fd >= 0) {
-            if (is_full(o) && !o->has_failed)
-                return;
             if (source_read(s) != READ_SOME)
                 source_close(s);
         }
     }
-    output_note(o, o->last ? o->last : "");
+    chunk_send(o);
+    if (last && o->is_line_open)
+        output_note(o, "\n");
+    output_note(o, last ? last : "");
     if (o->is_line_open)
         o->totals.lines++;
-    o->is_drained = true;
-    o->hooks->on_drained(o->arg);
-}
-
-void output_finish(struct output *o, const char *last)
-{
-    o->last = last;
-    output_pipes_close(o);
-    o->is_finishing = true;
-    output_drain(o);
+    o->is_finished = true;
 }
 
 void output_trim(struct output *o, uint64_t seq, uint64_t offset)
@@ -244,12 +239,19 @@ void output_trim(struct output *o, uint64_t seq, uint64_t offset)
         o->trimmed = offset;
         spool_trim(o->spool, seq);
     }
-    if (o->is_drained)
-        return;
-    if (o->is_finishing)
-        output_drain(o);
-    else
+    if (!o->is_finished)
         sources_listen(o);
+}
+
+bool output_look(struct output *o)
+{
+    const uint64_t before = o->totals.bytes + o->len;
+
+    for (unsigned i = 0; i < o->n_sources; i++) {
+        if (o->sources[i].fd >= 0)
+            on_source(&o->sources[i], EPOLLIN);
+    }
+    return o->totals.bytes + o->len > before;
 }
 
 void output_totals(const struct output *o, struct output_totals *t_r)

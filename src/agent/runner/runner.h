@@ -4,6 +4,7 @@
  *   job.c          runs the commands one after the other; what is left of them is ended (PROTOCOL "runner.job")
  *   output.c       pipes -> chunks: numbered, hashed, spooled
  *   spool_write.c  the spool's files (agent/spool.h)
+ *   silence.c      how long the build has said nothing
  *   link.c         the socket pair to the agent
  *   kin.c          finding, signalling and reaping every process of the attempt */
 #ifndef ORION_AGENT_RUNNER_RUNNER_H
@@ -41,9 +42,10 @@ struct output_totals {
     struct hash head;
 };
 struct output_hooks {
+    void (*on_read)(void *arg);                          /* the build wrote something */
+    void (*on_full)(void *arg, bool is_full);            /* the pipes are left unread, or read again */
     void (*on_spooled)(void *arg, uint64_t seq, uint64_t offset);
     void (*on_failed)(void *arg, const struct err *e);   /* the spool cannot be written: nothing more is read */
-    void (*on_drained)(void *arg);                       /* after output_finish: everything is in the spool */
 };
 struct output *output_new(struct loop *l, const struct msg_runner_job *job, const struct output_hooks *hooks, void *arg,
                           struct err *e);
@@ -52,11 +54,22 @@ void output_note(struct output *o, const char *text);
 /* The ends that commands write to: of stdout and stderr; the same one unless streams are separate. */
 int output_pipes(struct output *o, int fds_r[2], struct err *e);
 void output_pipes_close(struct output *o);               /* no command will be started any more */
-/* Nobody writes any more: what is in the pipes is read to its end, `last` (NULL: nothing) goes behind it, then
- * on_drained comes. Borrows `last` until then. */
+/* Nobody writes any more: what is in the pipes goes to the spool, and `last` (NULL: nothing) behind it, as a line. */
 void output_finish(struct output *o, const char *last);
+bool output_look(struct output *o);                      /* reads what the pipes hold; was there anything? */
 void output_trim(struct output *o, uint64_t seq, uint64_t offset);
 void output_totals(const struct output *o, struct output_totals *t_r);
+
+/* --- silence.c ------------------------------------------------------------------------------------- */
+
+struct silence;
+/* `fn`: nothing was heard for limit_ms (0: never) since silence_begin or the last output. */
+struct silence *silence_new(struct loop *l, int64_t limit_ms, void (*fn)(void *arg), void *arg);
+void silence_free(struct silence **s);
+void silence_begin(struct silence *s);
+void silence_end(struct silence *s);
+void silence_heard(struct silence *s);
+void silence_deaf(struct silence *s, bool is_deaf);      /* nobody listens: the time does not count */
 
 /* --- kin.c ----------------------------------------------------------------------------------------- */
 

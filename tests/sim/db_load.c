@@ -1,0 +1,165 @@
+/* db_load.c - rows for a core: all of them, or what a new leader needs first and then the rest page by page, as
+ * src/scheduler/db_load.c and loading.c ask for them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+#include "tests/sim/world.h"
+
+/* What a core is made from while it is written. */
+struct rows {
+    struct core_rows all;
+    struct arena *arena;
+    struct row_task *tasks;
+    struct row_attempt *attempts;
+};
+
+static bool has_attempt(const struct world *w, const struct row_task *t, bool is_open)
+{
+    for (int64_t n = 1; n <= t->attempt; n++) {
+        const struct row_attempt *at = db_attempt(w, &t->id, n);
+        if (at && (is_open ? !at->ended_ms : at->log_state == LOG_OPEN))
+            return true;
+    }
+    return false;
+}
+
+static bool is_recent(const struct world *w, const struct row_task *t)
+{
+    return t->ended_ms && t->ended_ms + CORE_RECENT_MS > w->db.now_ms;
+}
+
+bool db_is_loaded(const struct world *w, const struct row_task *t)
+{
+    return !t->ended_ms || is_recent(w, t) || has_attempt(w, t, false);
+}
+
+static void add_task(struct world *w, struct rows *r, const struct row_task *t)
+{
+    bool forgets = w->bug == BUG_FORGOTTEN_ASSIGNMENTS && t->state == TASK_ASSIGNED && r->all.is_partial;
+    struct row_task *row = &r->tasks[r->all.n_tasks++];
+
+    *row = *t;
+    if (forgets) {
+        row->state = TASK_QUEUED;
+        row->attempt--;
+    }
+    for (int64_t n = 1; n <= row->attempt; n++) {
+        const struct row_attempt *at = db_attempt(w, &t->id, n);
+        if (at)
+            r->attempts[r->all.n_attempts++] = *at;
+    }
+}
+
+static int by_age(const void *x, const void *y)
+{
+    const struct row_key *a = x, *b = y;
+
+    if (a->created_ms != b->created_ms)
+        return a->created_ms < b->created_ms ? -1 : 1;
+    return strcmp(a->key, b->key);
+}
+
+static void add_keys(struct world *w, struct rows *r)
+{
+    struct row_key *keys = arena_alloc(r->arena, (w->db.keys.used + 1) * sizeof *keys);
+    const struct row_key *key;
+
+    for (size_t at = 0; (key = table_next(&w->db.keys, &at));) {
+        const struct row_task *t = db_task(w, &key->task_id);
+        keys[r->all.n_keys] = *key;
+        keys[r->all.n_keys++].end_state = t ? (int)t->state : -1;
+    }
+    qsort(keys, r->all.n_keys, sizeof *keys, by_age);
+    r->all.keys = keys;
+}
+
+static void add_settings(struct world *w, struct rows *r)
+{
+    struct row_agent *agents = arena_alloc(r->arena, (w->db.agents.used + 1) * sizeof *agents);
+    struct row_project *projects = arena_alloc(r->arena, (w->db.projects.used + 1) * sizeof *projects);
+    struct row_group *groups = arena_alloc(r->arena, (w->db.groups.used + 1) * sizeof *groups);
+    const struct row_project *project;
+    const struct row_agent *agent;
+    const struct row_group *group;
+
+    for (size_t at = 0; (agent = table_next(&w->db.agents, &at));)
+        agents[r->all.n_agents++] = *agent;
+    for (size_t at = 0; (project = table_next(&w->db.projects, &at));)
+        projects[r->all.n_projects++] = *project;
+    for (size_t at = 0; (group = table_next(&w->db.groups, &at));)
+        groups[r->all.n_groups++] = *group;
+    r->all.agents = agents;
+    r->all.projects = projects;
+    r->all.groups = groups;
+    r->all.is_paused = w->db.is_paused;
+}
+
+static int by_id(const void *x, const void *y)
+{
+    const struct row_task *a = *(const struct row_task *const *)x, *b = *(const struct row_task *const *)y;
+
+    return uuid_cmp(&a->id, &b->id);
+}
+
+/* A page of the queue; NULL behind the last. */
+static void add_page(struct world *w, struct rows *r, struct uuid *from)
+{
+    const struct row_task **open = arena_alloc(r->arena, (w->db.tasks.used + 1) * sizeof *open), *t;
+    size_t n = 0, want = 1 + world_random(w, 6);
+
+    for (size_t at = 0; (t = table_next(&w->db.tasks, &at));)
+        if (!t->ended_ms && uuid_cmp(&t->id, from) > 0)
+            open[n++] = t;
+    qsort(open, n, sizeof *open, by_id);
+    for (size_t i = 0; i < n && i < want; i++) {
+        if (w->bug != BUG_FORGOTTEN_PAGE || world_random(w, 10))
+            add_task(w, r, open[i]);
+        *from = open[i]->id;
+    }
+    if (n)
+        return;
+    add_keys(w, r);
+    memset(from->b, 0xFF, sizeof from->b);
+}
+
+static bool is_wanted(const struct world *w, const struct row_task *t, enum page page)
+{
+    if (page == PAGE_ALL)
+        return db_is_loaded(w, t);
+    return has_attempt(w, t, true) || has_attempt(w, t, false) || is_recent(w, t);
+}
+
+const struct core_rows *db_rows(struct world *w, struct arena *arena, enum page page, struct uuid *from)
+{
+    static const struct uuid end = { { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+                                       0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF } };
+    struct rows *r;
+    const struct row_task *t;
+
+    if (page == PAGE_MORE && uuid_cmp(from, &end) == 0)
+        return NULL;
+    r = arena_alloc(arena, sizeof *r);
+    r->arena = arena;
+    r->tasks = arena_alloc(r->arena, (w->db.tasks.used + 1) * sizeof *r->tasks);
+    r->attempts = arena_alloc(r->arena, (w->db.attempts.used + 1) * sizeof *r->attempts);
+    r->all.tasks = r->tasks;
+    r->all.attempts = r->attempts;
+    r->all.epoch = w->db.epoch;
+    r->all.seq = w->db.seq;
+    r->all.now_ms = w->db.now_ms;
+    r->all.is_partial = page == PAGE_FIRST;
+    if (page == PAGE_MORE) {
+        add_page(w, r, from);
+        return &r->all;
+    }
+    add_settings(w, r);
+    for (size_t at = 0; (t = table_next(&w->db.tasks, &at));)
+        if (is_wanted(w, t, page))
+            add_task(w, r, t);
+    if (page == PAGE_ALL)
+        add_keys(w, r);
+    if (from)
+        *from = (struct uuid){ 0 };
+    return &r->all;
+}
