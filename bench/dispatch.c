@@ -63,7 +63,8 @@ static void on_deadline(void *arg)
 {
     const struct bench *b = arg;
 
-    bench_die("not over in time: %zu posted, %zu kept, %zu started, %zu ended", b->posted, b->kept, b->started, b->done);
+    bench_die("not over in time: %zu posted, %zu kept, %zu started, %zu ended", b->posted, b->kept, b->started,
+              b->done);
 }
 
 /* --- figures -------------------------------------------------------------------------------------------------- */
@@ -113,7 +114,8 @@ static void report(struct run *run)
     printf(",\"client_cpu_s\":%.3f,\"cpu_client\":%.4f", own_seconds() - run->own_before,
            (own_seconds() - run->own_before) / thousands);
     for (size_t i = 0; i < run->after.n; i++)
-        printf(",\"cpu_%s\":%.4f", run->after.v[i].name, (run->after.v[i].seconds - run->before.v[i].seconds) / thousands);
+        printf(",\"cpu_%s\":%.4f", run->after.v[i].name,
+               (run->after.v[i].seconds - run->before.v[i].seconds) / thousands);
     puts("}");
 }
 
@@ -162,7 +164,8 @@ static void read_options(int argc, char **argv, struct settings *set, struct usa
 
 int main(int argc, char **argv)
 {
-    struct settings set = { .project = "default", .repo = "bench", .tasks = 10000, .submitters = 32, .agents = 8, .slots = 8 };
+    struct settings set = { .project = "default", .repo = "bench", .tasks = 10000, .submitters = 32, .agents = 8,
+                            .slots = 8 };
     struct run run = { .bench = { .settings = &set } };
     struct bench *b = &run.bench;
     struct timer *deadline;

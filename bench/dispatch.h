@@ -28,7 +28,7 @@ struct bench {
     size_t posted, kept, started, done;    /* tasks */
     size_t twice, again;                   /* assigned once more; facts that had to be told again */
     uint8_t *starts;                       /* by the task's number */
-    uint64_t *waits_ns;                    /* from the stamp in the submission to the assignment, in order of assignment */
+    uint64_t *waits_ns;                    /* from the stamp in the submission to the assignment */
 };
 
 /* Prints the reason and ends the program: a bench that cannot go on has no figures. */

@@ -1,9 +1,9 @@
-/* dispatch_agents.c - agents of the real protocol (PROTOCOL "agent.*", "task.*") that build nothing: whatever is assigned
- * is accepted and ended at once, with an empty log.
+/* dispatch_agents.c - agents of the real protocol (PROTOCOL "agent.*", "task.*") that build nothing: whatever is
+ * assigned is accepted and ended at once, with an empty log.
  *
- * Facts are told again until they are acknowledged, as real agents do. Messages to the farm are made by the codec; those
- * from it are only searched for the fields that matter here, so that the load client costs little of the machine that it
- * shares with the farm. A quote inside a text is written \", so `"name":` can only be a field. */
+ * Facts are told again until they are acknowledged, as real agents do. Messages to the farm are made by the codec;
+ * those from it are only searched for the fields that matter here, so that the load client costs little of the machine
+ * that it shares with the farm. A quote inside a text is written \", so `"name":` can only be a field. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +71,8 @@ static void say_hello(struct agent *a)
                                        .version = "bench", .held = { held, a->n_held } };
 
     for (size_t i = 0; i < a->n_held; i++)
-        held[i] = (struct msg_held){ .task_id = a->held[i].task_id, .attempt = a->held[i].attempt, .state = "finished" };
+        held[i] = (struct msg_held){ .task_id = a->held[i].task_id, .attempt = a->held[i].attempt,
+                                     .state = "finished" };
     snprintf(name, sizeof(name), "bench-%zu", a->number);
     say(a, MSG_AGENT_HELLO, &m);
     mem_free(&held);

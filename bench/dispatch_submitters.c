@@ -1,7 +1,7 @@
 /* dispatch_submitters.c - people and forges: POST /v1/tasks on keep-alive connections, one request outstanding on each.
  *
- * Paced, submissions are sent at their moment by whichever connection is free, or as soon as one is. The body is as long
- * as that of the other queues' load clients. */
+ * Paced, submissions are sent at their moment by whichever connection is free, or as soon as one is. The body is as
+ * long as that of the other queues' load clients. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -83,8 +83,8 @@ static void tick_pace(void *arg)
     const double gap_ns = 1e9 / b->settings->rate;
     uint64_t since_ns = clock_boot_ns() - b->begun_ns, due_ns;
 
-    for (size_t i = 0; i < b->settings->submitters && has_more(b) && (double)b->posted * gap_ns <= (double)since_ns; i++)
-        if (!s->v[i].is_busy)
+    for (size_t i = 0; i < b->settings->submitters && has_more(b); i++)
+        if (!s->v[i].is_busy && (double)b->posted * gap_ns <= (double)since_ns)
             submit(&s->v[i]);
     due_ns = (uint64_t)((double)b->posted * gap_ns);
     if (has_more(b))

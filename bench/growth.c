@@ -1,12 +1,14 @@
-/* growth.c - what a decision of the core costs when the farm grows: the pure core alone, a small farm beside a large one.
+/* growth.c - what a decision of the core costs when the farm grows: the pure core alone, a small farm beside a large
+ * one.
  *
  *   growth [-k CYCLES] [-r ROUNDS] [QUEUED:AGENTS]...      default: 20000, 5, 1000:10 1000000:10000
  *
- * Every agent has one slot, all are busy, and QUEUED tasks of 20 projects, 4 priorities and 3 kinds of labels wait. A cycle
- * is what one task costs there: its submission, the acceptance of the assignment that a result made, the result (which
- * assigns the next task) and the seal of its log; the queue keeps its length. Inputs are collected 32 at a time, as the
- * shell does under load. Prints the median round: nanoseconds per input, by the clock, and per cycle, of processor time;
- * the ratio of the last farm to the first; and the memory of a queued task: what malloc handed out, and resident pages. */
+ * Every agent has one slot, all are busy, and QUEUED tasks of 20 projects, 3 priorities and 3 kinds of labels wait. A
+ * cycle is what one task costs there: its submission, the acceptance of the assignment that a result made, the result
+ * (which assigns the next task) and the seal of its log; the queue keeps its length. Inputs are collected 32 at a time,
+ * as the shell does under load. Prints the median round: nanoseconds per input, by the clock, and per cycle, of
+ * processor time; the ratio of the last farm to the first; and the memory of a queued task: what malloc handed out, and
+ * resident pages. */
 #include <getopt.h>
 #include <malloc.h>
 #include <stdio.h>

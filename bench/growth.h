@@ -1,4 +1,4 @@
-/* growth.h - a farm of any size around the real core: agents that are all busy, a queue, and cycles of tasks through it. */
+/* growth.h - a farm of any size around the real core: agents that are all busy, a queue, and tasks that go through. */
 #ifndef ORION_BENCH_GROWTH_H
 #define ORION_BENCH_GROWTH_H
 

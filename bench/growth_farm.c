@@ -1,5 +1,5 @@
-/* growth_farm.c - see growth.h. Time is simulated, ten milliseconds per input, so that ended tasks are forgotten as in a
- * farm that runs. */
+/* growth_farm.c - see growth.h. Time is simulated, ten milliseconds per input, so that ended tasks are forgotten as in
+ * a farm that runs. */
 #include <string.h>
 
 #include "bench/growth.h"
@@ -123,7 +123,8 @@ static uint64_t submit_one(struct growth *g)
     static const char *const priorities[] = { "normal", "high", "normal", "low" };
     const uint64_t n = g->tasks++;
     const struct msg_task_submit m = {
-        .task_id = id_of(1, n), .project = projects[n % PROJECTS], .repo = "https://git.example.org/team/repository.git",
+        .task_id = id_of(1, n), .project = projects[n % PROJECTS],
+        .repo = "https://git.example.org/team/repository.git",
         .target = "all", .args = { args, ARRAY_LEN(args) }, .ref = "refs/heads/main",
         .labels = { &labels[n % KINDS_OF_LABELS], 1 }, .priority = priorities[n / PROJECTS % ARRAY_LEN(priorities)],
     };

@@ -78,6 +78,24 @@ static double server_seconds(const struct bench *b)
     return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
+static void on_set_up(void *arg, const struct pg_result *r)
+{
+    struct bench *b = arg;
+
+    (void)r;
+    loop_stop(b->loop, 0);
+}
+
+/* A session publishes its counts when a transaction ends, once a second. */
+static void counters_settle(struct bench *b)
+{
+    usleep(1100000);
+    pg_call(b->pg, b->kind->stmt_setup, NULL, 0, NULL, NULL);
+    pg_sync(b->pg, on_set_up, b);
+    loop_run(b->loop);
+    value(b, "SELECT 1 FROM pg_stat_clear_snapshot()");
+}
+
 static struct counters counters_read(struct bench *b)
 {
     struct rusage own;
@@ -87,8 +105,7 @@ static struct counters counters_read(struct bench *b)
     c.client_s = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) +
                  (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
     c.wal_bytes = value(b, "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn");
-    usleep(1100000);   /* a session publishes its counts once a second */
-    value(b, "SELECT 1 FROM pg_stat_clear_snapshot()");
+    counters_settle(b);
     c.rows = value(b, "SELECT sum(n_tup_ins + n_tup_upd)::bigint FROM pg_stat_user_tables");
     c.updates = value(b, "SELECT sum(n_tup_upd)::bigint FROM pg_stat_user_tables");
     c.hot = value(b, "SELECT sum(n_tup_hot_upd)::bigint FROM pg_stat_user_tables");
@@ -152,19 +169,14 @@ static void turn(struct bench *b)
     b->n_assigned = t.n_fresh;
 }
 
-static void on_set_up(void *arg, const struct pg_result *r)
-{
-    struct bench *b = arg;
-
-    (void)r;
-    loop_stop(b->loop, 0);
-}
-
 static void on_up(void *arg)
 {
     struct bench *b = arg;
 
     pg_call(b->pg, b->kind->stmt_setup, NULL, 0, NULL, NULL);
+    pg_sync(b->pg, NULL, NULL);
+    if (b->kind->set_up)
+        b->kind->set_up(b->pg, &b->place);
     pg_sync(b->pg, on_set_up, b);
 }
 
@@ -241,5 +253,6 @@ int main(int argc, char **argv)
     pg_admin_close(&b.admin);
     loop_free(&b.loop);
     mem_free(&b.server_stat);
+    mem_free(&b.place.month);
     return 0;
 }

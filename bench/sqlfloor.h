@@ -15,6 +15,7 @@ struct floor_turn {
 /* Where the writer is. */
 struct floor_place {
     int64_t epoch, batch, seq;
+    struct db_month *month;          /* orion's */
 };
 
 struct floor_kind {
@@ -23,6 +24,7 @@ struct floor_kind {
     const char *place, *events;      /* SQL: the epoch, the last event; NULL: 0 */
     const struct pg_stmt *stmts;
     size_t n_stmts, stmt_setup;      /* stmt_setup: called first */
+    void (*set_up)(struct pg *pg, struct floor_place *place);   /* behind it; may be NULL */
     void (*write)(struct pg *pg, const struct floor_turn *t, struct floor_place *place);
 };
 

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "bench/sqlfloor.h"
-#include "lib/clock.h"
 #include "lib/mem.h"
 
 enum { LEAN_TASK_INSERT, LEAN_ATTEMPT_INSERT, LEAN_ACCEPT_TASK, LEAN_ACCEPT_ATTEMPT, LEAN_END_TASK, LEAN_END_ATTEMPT,
@@ -34,39 +33,27 @@ static const struct pg_stmt stmts[LEAN_STMTS] = {
         "UPDATE orion_floor.attempt SET state = 3, exit_code = 0, ended_at = now() WHERE task_id = ANY ($1::uuid[])" },
     [LEAN_EVENT_INSERT] = { "lean_event_insert",
         "INSERT INTO orion_floor.event (seq, at, kind, task_id)"
-        " SELECT seq, now(), kind, id FROM unnest($1::bigint[], $2::smallint[], $3::uuid[]) AS u(seq, kind, id)" },
+        " SELECT seq, now(), kind::smallint, id FROM unnest($1::bigint[], $2::int[], $3::uuid[]) AS u(seq, kind, id)" },
     [LEAN_SETUP] = { "lean_setup",
         "SELECT set_config('plan_cache_mode', 'force_generic_plan', false)" },
 };
 
-static void put_id(struct pg_array *a, const struct uuid *id)
+static void call(struct pg *pg, size_t stmt, struct pg_column *columns, int n)
 {
-    char text[UUID_TEXT_SIZE];
-
-    uuid_format(id, text);
-    pg_array_str(a, text);
-}
-
-static void call(struct pg *pg, size_t stmt, struct pg_array *columns, int n)
-{
-    const char *params[3];
-
+    pg_call_columns(pg, stmt, columns, n, NULL, NULL);
     for (int i = 0; i < n; i++)
-        params[i] = pg_array_text(&columns[i]);
-    pg_call(pg, stmt, params, n, NULL, NULL);
-    for (int i = 0; i < n; i++)
-        pg_array_fini(&columns[i]);
+        pg_column_fini(&columns[i]);
 }
 
 static void update(struct pg *pg, size_t task_stmt, size_t attempt_stmt, const struct uuid *ids, size_t n)
 {
-    struct pg_array a = { 0 }, b = { 0 };
+    struct pg_column a = { 0 }, b = { 0 };
 
     if (!n)
         return;
     for (size_t i = 0; i < n; i++) {
-        put_id(&a, &ids[i]);
-        put_id(&b, &ids[i]);
+        pg_column_uuid(&a, &ids[i]);
+        pg_column_uuid(&b, &ids[i]);
     }
     call(pg, task_stmt, &a, 1);
     call(pg, attempt_stmt, &b, 1);
@@ -75,33 +62,33 @@ static void update(struct pg *pg, size_t task_stmt, size_t attempt_stmt, const s
 static void insert(struct pg *pg, const struct uuid *ids, size_t n)
 {
     const struct uuid agent = { { 1 } };
-    struct pg_array task[3] = { 0 }, attempt[2] = { 0 };
+    struct pg_column task[3] = { 0 }, attempt[2] = { 0 };
 
     if (!n)
         return;
     for (size_t i = 0; i < n; i++) {
-        put_id(&task[0], &ids[i]);
-        pg_array_str(&task[1], "monorepo");
-        pg_array_str(&task[2], "//some/package:target");
-        put_id(&attempt[0], &ids[i]);
-        put_id(&attempt[1], &agent);
+        pg_column_uuid(&task[0], &ids[i]);
+        pg_column_text(&task[1], "monorepo");
+        pg_column_text(&task[2], "//some/package:target");
+        pg_column_uuid(&attempt[0], &ids[i]);
+        pg_column_uuid(&attempt[1], &agent);
     }
     call(pg, LEAN_TASK_INSERT, task, 3);
     call(pg, LEAN_ATTEMPT_INSERT, attempt, 2);
 }
 
-static void events(struct pg_array *columns, struct floor_place *place, int kind, const struct uuid *ids, size_t n)
+static void events(struct pg_column *columns, struct floor_place *place, int kind, const struct uuid *ids, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        pg_array_int(&columns[0], ++place->seq);
-        pg_array_int(&columns[1], kind);
-        put_id(&columns[2], &ids[i]);
+        pg_column_int(&columns[0], PG_INT8, ++place->seq);
+        pg_column_int(&columns[1], PG_INT4, kind);
+        pg_column_uuid(&columns[2], &ids[i]);
     }
 }
 
 static void lean_write(struct pg *pg, const struct floor_turn *t, struct floor_place *place)
 {
-    struct pg_array columns[3] = { 0 };
+    struct pg_column columns[3] = { 0 };
 
     insert(pg, t->fresh, t->n_fresh);
     update(pg, LEAN_ACCEPT_TASK, LEAN_ACCEPT_ATTEMPT, t->accepted, t->n_accepted);

@@ -56,7 +56,7 @@ static void orion_write(struct pg *pg, const struct floor_turn *t, struct floor_
         { t->accepted, t->n_accepted, TASK_RUNNING, ATTEMPT_RUNNING, "attempt.accepted" },
         { t->ended, t->n_ended, TASK_SUCCEEDED, ATTEMPT_SUCCEEDED, "task.ended" },
     };
-    const struct db_batch b = { place->epoch, place->batch, NULL, t->done, t->arg };
+    const struct db_batch b = { place->epoch, place->batch, place->month, NULL, t->done, t->arg };
     size_t n = t->n_fresh + t->n_accepted + t->n_ended;
     struct effects fx = { 0 };
 
@@ -76,8 +76,15 @@ static void orion_write(struct pg *pg, const struct floor_turn *t, struct floor_
     mem_free(&fx.events.v);
 }
 
+static void orion_set_up(struct pg *pg, struct floor_place *place)
+{
+    place->month = mem_zalloc(sizeof *place->month);
+    db_month_find(place->month, pg);
+}
+
 const struct floor_kind floor_orion = {
     .name = "orion", .prepare = "UPDATE orion.leader SET epoch = epoch + 1, batch = 0",
     .place = "SELECT epoch FROM orion.leader", .events = "SELECT COALESCE(max(seq), 0) FROM orion.event",
-    .stmts = db_stmts, .n_stmts = DB_STMTS, .stmt_setup = DB_SESSION_SETUP, .write = orion_write,
+    .stmts = db_stmts, .n_stmts = DB_STMTS, .stmt_setup = DB_SESSION_SETUP,
+    .set_up = orion_set_up, .write = orion_write,
 };

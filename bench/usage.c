@@ -28,8 +28,8 @@ static bool process_read(int pid, struct process *p_r)
         return false;
     end = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;   /* a program's name may have anything in it */
     fclose(f);
-    if (!end || sscanf(end + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &p_r->parent, &user, &system,
-                       &gone_user, &gone_system) != 5)
+    if (!end || sscanf(end + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &p_r->parent, &user,
+                       &system, &gone_user, &gone_system) != 5)
         return false;
     p_r->pid = pid;
     p_r->seconds = ((double)(user + system) + (double)(gone_user + gone_system)) / (double)sysconf(_SC_CLK_TCK);

@@ -1,4 +1,5 @@
-/* usage.h - processor time of groups of processes, from /proc: a group is a list of processes and all that came of them. */
+/* usage.h - processor time of groups of processes, from /proc. A group is a list of processes and all their
+ * descendants. */
 #ifndef ORION_BENCH_USAGE_H
 #define ORION_BENCH_USAGE_H
 

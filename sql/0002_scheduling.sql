@@ -117,7 +117,8 @@ END
 $$;
 SELECT orion.make_partitions(now(), 12, (SELECT COALESCE(max(seq), 0) FROM orion.event));
 
--- The partition that a task of that moment is in, if it is as make_partitions makes it: its suffix and bounds.
+-- The partition that a task of that moment is in, if it is as make_partitions makes it and the caller may change its
+-- rows: its suffix and bounds.
 CREATE FUNCTION orion.partition_at(at timestamptz, OUT suffix text, OUT first uuid, OUT behind uuid)
 LANGUAGE sql STABLE AS $$
     SELECT m.suffix, m.first, m.behind FROM (
@@ -126,6 +127,7 @@ LANGUAGE sql STABLE AS $$
         FROM (SELECT date_trunc('month', at AT TIME ZONE 'UTC') AS month) s) m
     WHERE 2 = (SELECT count(*) FROM pg_class c
                WHERE c.oid IN (to_regclass('orion.task' || m.suffix), to_regclass('orion.attempt' || m.suffix))
+               AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'UPDATE')
                AND pg_get_expr(c.relpartbound, c.oid) = format('FOR VALUES FROM (%L) TO (%L)', m.first, m.behind))
 $$;
 

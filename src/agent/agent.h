@@ -9,7 +9,8 @@
  *   run.c         a runner as the agent sees it              logship.c     spool -> log sink
  *   helper.c      git and rm, asynchronous                   keep.c        which old workspaces stay
  *   stray.c       what a dead runner left behind             trash.c       folders removed in the background
- *   duration.c    lengths of time in words                   life.c        start, wiring, drain */
+ *   duration.c    lengths of time in words                   labels.c      what this agent offers
+ *   life.c        start, wiring, drain */
 #ifndef ORION_AGENT_AGENT_H
 #define ORION_AGENT_AGENT_H
 
@@ -67,6 +68,11 @@ bool buildenv_is_name(const char *key);                            /* may a task
 /* Words for people: arguments as a shell would take them; text without what JSON or a terminal cannot have. */
 const char *text_command(struct msg_strs argv, struct arena *a);
 const char *text_clean(const char *text, size_t max, struct arena *a);
+
+/* --- labels.c: pure -------------------------------------------------------------------------------- */
+
+/* A comma list as words, and what this machine is unless the list says it: os=linux, arch=amd64. */
+struct msg_strs labels_make(const char *list, struct arena *a);
 
 /* --- keep.c ---------------------------------------------------------------------------------------- */
 

@@ -16,7 +16,6 @@
 #include "lib/mem.h"
 #include "lib/service.h"
 
-enum { LABELS_MAX = 64 };
 
 /* What lives as long as the process besides the parts. */
 struct life {
@@ -116,21 +115,6 @@ static void leftovers_remove(struct agent *a)
     mem_free(&work);
 }
 
-static struct msg_strs labels_split(const char *text, struct arena *a)
-{
-    const char **v = arena_alloc(a, LABELS_MAX * sizeof(*v));
-    size_t n = 0;
-
-    for (const char *at = text; at && *at && n < LABELS_MAX;) {
-        size_t len = strcspn(at, ", ");
-
-        if (len)
-            v[n++] = arena_strndup(a, at, len);
-        at += len + (at[len] != '\0');
-    }
-    return (struct msg_strs){ v, n };
-}
-
 static char *path_make(const char *first)
 {
     const char *own = getenv("PATH");
@@ -172,7 +156,7 @@ static void parts_make(struct life *m)
         .agent_id = a->identity.id,
         .instance = a->identity.instance,
         .name = a->identity.name,
-        .labels = labels_split(a->settings->labels, &m->arena),
+        .labels = labels_make(a->settings->labels, &m->arena),
         .slots = a->identity.slots,
     };
     a->session = session_new(a->loop, &m->session, &session_hooks, a);

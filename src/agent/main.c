@@ -25,7 +25,7 @@ static const struct conf_row rows[] = {
     { CONF_INT, AT(slots), "slots", "ORION_AGENT_SLOTS", NULL, "0", 0, 4096, "",
       "attempts that run at once; 0 means as many as there are cores" },
     { CONF_STR, AT(labels), "labels", "ORION_AGENT_LABELS", NULL, NULL, 0, 0, "",
-      "what this agent offers, separated by commas" },
+      "what this agent offers besides os=linux and arch=..., separated by commas" },
     { CONF_STR, AT(path), "path", "ORION_AGENT_PATH", NULL, NULL, 0, 0, "",
       "folders that go first in the PATH of builds" },
     { CONF_STR, AT(runner), "runner", "ORION_RUNNER", NULL, NULL, 0, 0, "", "the program orion-runner" },

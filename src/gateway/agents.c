@@ -40,6 +40,8 @@ enum phase { PHASE_SILENT, PHASE_GREETED, PHASE_WELCOMED, PHASE_CLOSING };
 struct agent {
     struct agents *all;
     TAILQ_ENTRY(agent) entry;
+    TAILQ_ENTRY(agent) flush;
+    bool is_unflushed;         /* in agents->unflushed */
     uint64_t number;
     struct upgraded *upgraded;
     struct watch *watch;
@@ -58,6 +60,8 @@ struct agent {
 
 struct agents {
     struct gateway *g;
+    TAILQ_HEAD(, agent) unflushed;   /* frames of this turn: one write for all */
+    struct hook *hook;               /* behind the bus's, which brings them */
     struct timer *tick;
     unsigned ticks;
     TAILQ_HEAD(, agent) list;
@@ -91,6 +95,8 @@ static void agent_free(struct agent *c)
     log_info("agent disconnected", log_str("name", c->name), log_int("conn", (int64_t)c->number),
              log_int("code", c->ws ? ws_close_code(c->ws) : 0));
     TAILQ_REMOVE(&c->all->list, c, entry);
+    if (c->is_unflushed)
+        TAILQ_REMOVE(&c->all->unflushed, c, flush);
     table_remove(&c->all->by_number, &key);
     watch_free(&c->watch);
     ws_free(&c->ws);
@@ -137,7 +143,9 @@ static void agent_send(struct agent *c, enum msg_type type, const void *message)
         ws_text(c->ws, text.data, text.len);
         buf_fini(&text);
     }
-    agent_flush(c);
+    if (!c->is_unflushed)
+        TAILQ_INSERT_TAIL(&c->all->unflushed, c, flush);
+    c->is_unflushed = true;
 }
 
 static ssize_t on_recv(void *arg, void *data, size_t len)
@@ -450,12 +458,28 @@ static void on_tick(void *arg)
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
 
+/* Before the loop sleeps. */
+static bool flush_all(void *arg)
+{
+    struct agents *a = arg;
+    struct agent *c;
+
+    while ((c = TAILQ_FIRST(&a->unflushed))) {
+        TAILQ_REMOVE(&a->unflushed, c, flush);
+        c->is_unflushed = false;
+        agent_flush(c);
+    }
+    return false;
+}
+
 struct agents *agents_new(struct gateway *g)
 {
     struct agents *a = mem_zalloc(sizeof(*a));
 
     a->g = g;
     TAILQ_INIT(&a->list);
+    TAILQ_INIT(&a->unflushed);
+    a->hook = loop_hook(g->loop, flush_all, a);
     a->tick = loop_timer(g->loop, on_tick, a);
     timer_in(a->tick, TICK_MS);
     return a;
@@ -482,5 +506,6 @@ void agents_free(struct agents **ap)
         agent_free(TAILQ_FIRST(&a->list));
     table_fini(&a->by_number);
     timer_free(&a->tick);
+    hook_free(&a->hook);
     mem_free(ap);
 }

@@ -5,9 +5,9 @@
  *
  * ZMQ_FD is edge-triggered and says only "look at ZMQ_EVENTS"; any call on the socket, our own sends included, may
  * swallow the edge. So a socket that may have messages is marked as pending; pending sockets are drained, a bounded
- * number of messages each, in a loop hook that comes back until nothing is left; and every send looks at ZMQ_EVENTS
- * and marks the socket again. As other hooks may send after ours has run, marking also writes to an eventfd: the
- * loop cannot go to sleep on a message. */
+ * number of messages each, in a loop hook that comes back until nothing is left; there a socket that was sent on is
+ * looked at again, once for all sends of the turn. As other hooks may send after ours has run, marking also writes to
+ * an eventfd: the loop cannot go to sleep on a message. */
 #include "lib/bus.h"
 
 #include <assert.h>
@@ -42,6 +42,7 @@ struct bus_socket {
     bus_fn *fn;
     void *arg;
     bool is_pending;          /* may have messages */
+    bool is_sent_on;          /* which may have swallowed an edge: to be looked at before the loop sleeps */
     bool is_paused;
 };
 
@@ -82,6 +83,16 @@ static void socket_look(struct bus_socket *s)
     if (s->is_pending || !socket_has_input(s))
         return;
     s->is_pending = true;
+    if (!s->bus->is_draining)
+        eventfd_write(s->bus->wake_fd, 1);
+}
+
+/* A look costs as much as a send, so there is one for all the sends of a turn. */
+static void socket_sent_on(struct bus_socket *s)
+{
+    if (s->is_pending || s->is_sent_on)
+        return;
+    s->is_sent_on = true;
     if (!s->bus->is_draining)
         eventfd_write(s->bus->wake_fd, 1);
 }
@@ -232,10 +243,14 @@ static bool on_turn(void *arg)
     for (struct bus_socket *s = b->sockets; s; s = s->next)
         if (s->is_pending)
             socket_drain(s);
-    b->is_draining = false;
     sockets_bury(b);
-    for (struct bus_socket *s = b->sockets; s; s = s->next)
+    for (struct bus_socket *s = b->sockets; s; s = s->next) {
+        if (s->is_sent_on)
+            socket_look(s);
+        s->is_sent_on = false;
         has_more |= s->is_pending;
+    }
+    b->is_draining = false;
     return has_more;
 }
 
@@ -288,7 +303,7 @@ static int parts_send(struct bus_socket *s, const void *first, size_t first_len,
     if (rc == 0)
         rc = part_send(s, data, len, 0);
     error = errno;
-    socket_look(s);
+    socket_sent_on(s);
     errno = error;
     return rc;
 }

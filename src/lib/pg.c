@@ -9,6 +9,7 @@
  * libpq may close its socket inside almost any call, and callbacks may do anything: the connection is therefore
  * only marked as failed (p->lost) where that is found out, and dropped by a timer from the loop. */
 #include <libpq-fe.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,6 +21,7 @@
 
 enum {
     CONNECT_DEADLINE_MS = 15000, /* longer than tcp_user_timeout, so that libpq gets to the next host by itself */
+    NAME_SIZE = 64, /* of a statement */
     WORDS_MAX = 64, /* connection parameters that libpq knows */
     REFUSED_MS = 10, /* calls made while down are answered this late: an owner that retries at once must not spin */
 };
@@ -31,6 +33,7 @@ struct pg {
     char *dsn, *application;
     const struct pg_stmt *stmts;
     size_t n_stmts;
+    unsigned *versions, last_version;   /* of every statement, on this connection; 0: the table's */
     struct pg_hooks hooks;
     void *arg;
 
@@ -108,6 +111,7 @@ static void conn_drop(struct pg *p)
     p->phase = PG_IDLE;
     p->failure.is_set = false;
     err_clear(&p->lost);
+    memset(p->versions, 0, p->n_stmts * sizeof(*p->versions));
 }
 
 /* The other end of p->depth++. */
@@ -122,6 +126,7 @@ static void leave(struct pg *p)
     timer_free(&p->soon);
     mem_free(&p->dsn);
     mem_free(&p->application);
+    mem_free(&p->versions);
     mem_free(&p);
 }
 
@@ -187,13 +192,36 @@ static void call_refuse(struct pg *p, struct call call)
         timer_in(p->soon, REFUSED_MS);
 }
 
-void pg_call(struct pg *p, size_t stmt, const char *const *params, int n, pg_fn *fn, void *arg)
+/* What the server knows it by. */
+static const char *name_of(const struct pg *p, size_t stmt, unsigned version, char name[NAME_SIZE])
 {
-    const struct call call = { .kind = CALL_QUERY, .stmt = stmt, .fn = fn, .arg = arg };
+    if (!version)
+        return p->stmts[stmt].name;
+    snprintf(name, NAME_SIZE, "%s.%u", p->stmts[stmt].name, version);
+    return name;
+}
+
+void pg_redefine(struct pg *p, size_t stmt, const char *sql, pg_fn *fn, void *arg)
+{
+    const struct call call = { .kind = CALL_REDEFINE, .stmt = stmt, .version = ++p->last_version, .fn = fn, .arg = arg };
+    char name[NAME_SIZE];
 
     p->pending++;
     if (pg_is_up(p))
-        call_add(p, call, PQsendQueryPrepared(p->conn, p->stmts[stmt].name, n, params, NULL, NULL, 0));
+        call_add(p, call, PQsendPrepare(p->conn, name_of(p, stmt, call.version, name), sql, 0, NULL));
+    else
+        call_refuse(p, call);
+}
+
+void pg_call(struct pg *p, size_t stmt, const char *const *params, int n, pg_fn *fn, void *arg)
+{
+    const struct call call = { .kind = CALL_QUERY, .stmt = stmt, .fn = fn, .arg = arg };
+    char name[NAME_SIZE];
+
+    p->pending++;
+    if (pg_is_up(p))
+        call_add(p, call,
+                 PQsendQueryPrepared(p->conn, name_of(p, stmt, p->versions[stmt], name), n, params, NULL, NULL, 0));
     else
         call_refuse(p, call);
 }
@@ -203,6 +231,7 @@ void pg_call_columns(struct pg *p, size_t stmt, struct pg_column *columns, int n
     const struct call call = { .kind = CALL_QUERY, .stmt = stmt, .fn = fn, .arg = arg };
     const char *values[PG_COLUMNS_MAX];
     int lengths[PG_COLUMNS_MAX], formats[PG_COLUMNS_MAX];
+    char name[NAME_SIZE];
     size_t len;
 
     for (int i = 0; i < n; i++) {
@@ -212,7 +241,8 @@ void pg_call_columns(struct pg *p, size_t stmt, struct pg_column *columns, int n
     }
     p->pending++;
     if (pg_is_up(p))
-        call_add(p, call, PQsendQueryPrepared(p->conn, p->stmts[stmt].name, n, values, lengths, formats, 0));
+        call_add(p, call, PQsendQueryPrepared(p->conn, name_of(p, stmt, p->versions[stmt], name), n, values, lengths,
+                                              formats, 0));
     else
         call_refuse(p, call);
 }
@@ -272,6 +302,13 @@ static void prepare_end(struct pg *p)
     call_answer(p, &p->calls, NULL);
 }
 
+static void redefine_end(struct pg *p, const struct pg_result *r)
+{
+    if (r->ok)
+        p->versions[p->calls.head->stmt] = p->calls.head->version;
+    call_answer(p, &p->calls, r);
+}
+
 /* The first call, a query, has all its results. */
 static void query_end(struct pg *p)
 {
@@ -292,6 +329,8 @@ static void query_end(struct pg *p)
         prepare_end(p);
     else if (p->calls.head->kind == CALL_PID)
         pid_end(p, &r);
+    else if (p->calls.head->kind == CALL_REDEFINE)
+        redefine_end(p, &r);
     else
         call_answer(p, &p->calls, &r);
     PQclear(res);
@@ -540,6 +579,7 @@ struct pg *pg_open(struct loop *l, const char *dsn, const char *application, con
     p->dsn = mem_strdup(dsn);
     p->application = mem_strdup(application);
     p->backoff_ms = BACKOFF_FIRST_MS;
+    p->versions = mem_array(n_stmts, sizeof(*p->versions));
     p->timer = loop_timer(l, on_timer, p);
     p->soon = loop_timer(l, on_soon, p);
     timer_in(p->timer, 0);

@@ -49,7 +49,7 @@ bool pg_call_is_sync(const struct call *c)
 
 bool pg_call_is_ours(const struct call *c)
 {
-    return c->kind != CALL_QUERY && c->kind != CALL_SYNC;
+    return c->kind != CALL_QUERY && c->kind != CALL_REDEFINE && c->kind != CALL_SYNC;
 }
 
 void pg_failure_note(struct failure *f, const char *sqlstate, const char *text, const char *detail)

@@ -57,8 +57,9 @@ static void read_inventory(struct step *s, struct agent *a, const struct msg_age
         const struct msg_held *held = &m->held.v[i];
         struct attempt *at = attempt_find(s->core, &held->task_id, held->attempt);
         bool is_running = strcmp(held->state, "accepted") == 0 || strcmp(held->state, "running") == 0;
+        bool is_over = strcmp(held->state, "log") == 0;   /* its result was given up, and that was lost */
 
-        if (at && at->agent == a && !attempt_is_terminal(at->state)) {
+        if (at && at->agent == a && !attempt_is_terminal(at->state) && !is_over) {
             at->is_listed = true;
             if (!at->started_ms)
                 attempt_accepted(s, at);

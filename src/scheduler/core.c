@@ -118,7 +118,8 @@ void core_step(struct core *core, const struct input *in, struct effects *fx)
     dispatch(&s);
     /* Only what wrote an event may change the state, the passing of time included. */
     if (core->seq != before) {
-        keys_expire(&s);
+        if (!core->is_partial)   /* a page may still bring it */
+            keys_expire(&s);
         tasks_forget(core);
     }
 }

@@ -104,8 +104,8 @@ struct core_rows {
 struct core *core_new(const struct core_config *config);   /* the configuration must outlive the core */
 void core_free(struct core **core);
 int core_load(struct core *core, const struct core_rows *rows, struct err *e); /* into a new core */
-/* With a core that was loaded partially: tasks with their attempts that it does not know yet; keys too. A task that it
- * knows is skipped (it was loaded, or kept, before). Then INPUT_LOADED, at the end with is_all. Until then tasks that
+/* With a core that was loaded partially: tasks with their attempts that it does not know yet, and the ended tasks that
+ * the waiting ones of this page name in `after`; keys too. A task that it knows is skipped (it was loaded, or kept, before). Then INPUT_LOADED, at the end with is_all. Until then tasks that
  * are not loaded are unknown to it: the caller holds back whatever speaks of them (core_needs_all). */
 int core_load_more(struct core *core, const struct core_rows *rows, struct err *e);
 /* While the core is partial: may this input be decided on what it knows? */

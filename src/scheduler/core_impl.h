@@ -48,6 +48,7 @@ struct idem_use {
 void key_keep(struct step *s, const struct idem_use *use, const struct uuid *task_id);
 void key_free(struct core *core, struct idem_key **k);
 void keys_expire(struct step *s);
+void keys_sort(struct core *core);                       /* by age: they were loaded in another order */
 
 /* shares.c: projects and concurrency groups */
 struct project *project_get(struct core *core, const char *name);   /* made when it is new */

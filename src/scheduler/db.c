@@ -39,6 +39,37 @@
     " AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())"                               \
     " AND (k.classid::bigint << 32 | k.objid::bigint) = $1::bigint"
 
+/* New rows: what is not listed is NULL, or an update in the same transaction. */
+#define TASK_FIELDS                                                                                                    \
+    "id, project, repo, target, COALESCE(args::text[], '{}'), ref, mr, driver, COALESCE(labels::text[], '{}'),"        \
+    " separate_streams, state, attempt, created_at"
+#define TASK_PARAMS                                                                                                    \
+    "$1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],"      \
+    " $10::bool[], $11::text[], $12::int[], $13::timestamptz[]"
+#define TASK_NAMES                                                                                                     \
+    "id, project, repo, target, args, ref, mr, driver, labels, separate_streams, state, attempt, created_at"
+/* Behind the name of the table or of its partition (db_month.c). */
+#define TASK_UPDATE                                                                                                    \
+    " t SET state = u.state, commit = u.commit, cause = u.cause, message = u.message, exit_code = u.exit_code,"        \
+    " attempt = u.attempt, started_at = u.started_at, ended_at = u.ended_at, not_before = u.not_before FROM unnest("   \
+    "$1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::timestamptz[],"             \
+    " $9::timestamptz[], $10::timestamptz[])"                                                                          \
+    " AS u(id, state, commit, cause, message, exit_code, attempt, started_at, ended_at, not_before) WHERE t.id = u.id"
+#define ATTEMPT_ACCEPT                                                                                                 \
+    " t SET session = u.session, state = 'running', started_at = u.started_at"                                         \
+    " FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::timestamptz[]) AS u(task_id, number, session, started_at)"  \
+    " WHERE t.task_id = u.task_id AND t.number = u.number"
+#define ATTEMPT_UPDATE                                                                                                 \
+    " t SET session = u.session, state = u.state, late_state = u.late_state, cause = u.cause, message = u.message,"    \
+    " exit_code = u.exit_code, signal = u.signal, commit = u.commit, driver = u.driver, workspace = u.workspace,"      \
+    " log_state = u.log_state, log_bytes = u.log_bytes, log_lines = u.log_lines, log_chunks = u.log_chunks,"           \
+    " log_head = u.log_head, started_at = u.started_at, ended_at = u.ended_at, stopping = u.stopping FROM unnest("     \
+    "$1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::int[],"       \
+    " $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bytea[],"  \
+    " $18::timestamptz[], $19::timestamptz[], $20::text[]) AS u(task_id, number, session, state, late_state, cause,"   \
+    " message, exit_code, signal, commit, driver, workspace, log_state, log_bytes, log_lines, log_chunks, log_head,"   \
+    " started_at, ended_at, stopping) WHERE t.task_id = u.task_id AND t.number = u.number"
+
 const struct pg_stmt db_stmts[DB_STMTS] = {
     /* A pipeline cannot branch: a fence that is not ours must fail by itself, so it divides by zero. */
     [DB_FENCE] = { "leader_fence",
@@ -67,15 +98,6 @@ const struct pg_stmt db_stmts[DB_STMTS] = {
         " slots = excluded.slots, version = excluded.version, session = excluded.session, state = excluded.state,"
         " seen_at = excluded.seen_at, draining = excluded.draining, hello = excluded.hello" },
 
-    /* New rows: what is not listed is NULL, or an update in the same transaction. */
-#define TASK_FIELDS                                                                                                    \
-    "id, project, repo, target, COALESCE(args::text[], '{}'), ref, mr, driver, COALESCE(labels::text[], '{}'),"        \
-    " separate_streams, state, attempt, created_at"
-#define TASK_PARAMS                                                                                                    \
-    "$1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],"      \
-    " $10::bool[], $11::text[], $12::int[], $13::timestamptz[]"
-#define TASK_NAMES                                                                                                     \
-    "id, project, repo, target, args, ref, mr, driver, labels, separate_streams, state, attempt, created_at"
     [DB_TASK_INSERT] = { "task_insert",
         "INSERT INTO orion.task (" TASK_NAMES ") SELECT " TASK_FIELDS
         " FROM unnest(" TASK_PARAMS ") AS u(" TASK_NAMES ")" },
@@ -88,32 +110,15 @@ const struct pg_stmt db_stmts[DB_STMTS] = {
         " $18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::int[], $23::text[], $24::text[], $25::uuid[])"
         " AS u(" TASK_NAMES ", env, priority, concurrency_group, after, after_condition, timeout_ms,"
         " silence_timeout_ms, queue_timeout_ms, tries, retry_on, retry_exit_codes, retry_of)" },
-    [DB_TASK_UPDATE] = { "task_update",
-        "UPDATE orion.task t SET state = u.state, commit = u.commit, cause = u.cause, message = u.message,"
-        " exit_code = u.exit_code, attempt = u.attempt, started_at = u.started_at, ended_at = u.ended_at,"
-        " not_before = u.not_before FROM unnest("
-        "$1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[], $8::timestamptz[],"
-        " $9::timestamptz[], $10::timestamptz[])"
-        " AS u(id, state, commit, cause, message, exit_code, attempt, started_at, ended_at, not_before)"
-        " WHERE t.id = u.id" },
+    [DB_TASK_UPDATE] = { "task_update", "UPDATE orion.task" TASK_UPDATE },
+    [DB_TASK_UPDATE_HERE] = { "task_update_here", "UPDATE orion.task" TASK_UPDATE },
     [DB_ATTEMPT_INSERT] = { "attempt_insert",
         "INSERT INTO orion.attempt (task_id, number, agent_id, session, state, assigned_at, sink)"
         " SELECT * FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::bigint[], $5::text[], $6::timestamptz[], $7::text[])" },
-    [DB_ATTEMPT_ACCEPT] = { "attempt_accept",
-        "UPDATE orion.attempt t SET session = u.session, state = 'running', started_at = u.started_at"
-        " FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::timestamptz[]) AS u(task_id, number, session, started_at)"
-        " WHERE t.task_id = u.task_id AND t.number = u.number" },
-    [DB_ATTEMPT_UPDATE] = { "attempt_update",
-        "UPDATE orion.attempt t SET session = u.session, state = u.state, late_state = u.late_state, cause = u.cause,"
-        " message = u.message, exit_code = u.exit_code, signal = u.signal, commit = u.commit, driver = u.driver,"
-        " workspace = u.workspace, log_state = u.log_state, log_bytes = u.log_bytes, log_lines = u.log_lines,"
-        " log_chunks = u.log_chunks, log_head = u.log_head, started_at = u.started_at, ended_at = u.ended_at,"
-        " stopping = u.stopping"
-        " FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],"
-        " $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[],"
-        " $17::bytea[], $18::timestamptz[], $19::timestamptz[], $20::text[]) AS u(task_id, number, session, state,"
-        " late_state, cause, message, exit_code, signal, commit, driver, workspace, log_state, log_bytes, log_lines,"
-        " log_chunks, log_head, started_at, ended_at, stopping) WHERE t.task_id = u.task_id AND t.number = u.number" },
+    [DB_ATTEMPT_ACCEPT] = { "attempt_accept", "UPDATE orion.attempt" ATTEMPT_ACCEPT },
+    [DB_ATTEMPT_ACCEPT_HERE] = { "attempt_accept_here", "UPDATE orion.attempt" ATTEMPT_ACCEPT },
+    [DB_ATTEMPT_UPDATE] = { "attempt_update", "UPDATE orion.attempt" ATTEMPT_UPDATE },
+    [DB_ATTEMPT_UPDATE_HERE] = { "attempt_update_here", "UPDATE orion.attempt" ATTEMPT_UPDATE },
     [DB_ATTEMPT_LATE] = { "attempt_late",
         "UPDATE orion.attempt t SET late_state = u.state FROM unnest($1::uuid[], $2::int[], $3::text[])"
         " AS u(task_id, number, state) WHERE t.task_id = u.task_id AND t.number = u.number AND t.state = 'lost'"
@@ -126,6 +131,7 @@ const struct pg_stmt db_stmts[DB_STMTS] = {
         " SELECT seq, at, epoch, kind, project, task_id, attempt, agent_id, jsonb_object(data::text[])"
         " FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::text[], $5::text[], $6::uuid[], $7::int[],"
         " $8::uuid[], $9::text[]) AS u(seq, at, epoch, kind, project, task_id, attempt, agent_id, data)" },
+    [DB_PARTITION_AT] = { "partition_at", "SELECT suffix, first, behind FROM orion.partition_at(now())" },
     [DB_EVENT_NOTIFY] = { "event_notify", "SELECT pg_notify('orion_event', $1)" },
 
     /* Rows come in short arrays and partitions by the hour of their id: plans that look up by key are always right, and
@@ -170,6 +176,10 @@ const struct pg_stmt db_stmts[DB_STMTS] = {
     [DB_TASK_PAGE] = { "task_page",
         "SELECT " TASK_COLUMNS " FROM orion.task WHERE ended_at IS NULL AND id > $1::uuid ORDER BY id"
         " LIMIT " TEXT(DB_PAGE) },
+    [DB_AWAITED_PAGE] = { "awaited_page",
+        "SELECT " TASK_COLUMNS " FROM orion.task WHERE ended_at IS NOT NULL AND id > $1::uuid AND id IN"
+        " (SELECT unnest(w.after) FROM orion.task w WHERE w.ended_at IS NULL AND w.state = 'waiting')"
+        " ORDER BY id LIMIT " TEXT(DB_PAGE) },
     [DB_ATTEMPT_PAGE] = { "attempt_page",
         "SELECT " ATTEMPT_COLUMNS " FROM unnest($1::uuid[]) AS u(id) JOIN orion.attempt a ON a.task_id = u.id"
         " ORDER BY a.task_id, a.number" },
@@ -178,4 +188,10 @@ const struct pg_stmt db_stmts[DB_STMTS] = {
         " FROM (SELECT * FROM orion.idempotency WHERE (project, key) > ($1::text, $2::text) ORDER BY project, key"
         " LIMIT " TEXT(DB_PAGE) ") AS i LEFT JOIN orion.task t ON t.id = i.task_id ORDER BY i.project, i.key" },
     [DB_TASK_FIND] = { "task_find", "SELECT state FROM orion.task WHERE id = $1::uuid" },
+};
+
+const struct db_month_stmt db_month_stmts[DB_MONTH_STMTS] = {
+    { DB_TASK_UPDATE_HERE, "UPDATE orion.task", TASK_UPDATE },
+    { DB_ATTEMPT_ACCEPT_HERE, "UPDATE orion.attempt", ATTEMPT_ACCEPT },
+    { DB_ATTEMPT_UPDATE_HERE, "UPDATE orion.attempt", ATTEMPT_UPDATE },
 };

@@ -16,12 +16,16 @@ enum db_stmt {
     DB_TASK_INSERT,
     DB_TASK_INSERT_FULL,
     DB_TASK_UPDATE,
+    DB_TASK_UPDATE_HERE,
     DB_ATTEMPT_INSERT,
     DB_ATTEMPT_ACCEPT,
+    DB_ATTEMPT_ACCEPT_HERE,
     DB_ATTEMPT_UPDATE,
+    DB_ATTEMPT_UPDATE_HERE,
     DB_ATTEMPT_LATE,
     DB_IDEMPOTENCY_INSERT,
     DB_EVENT_INSERT,
+    DB_PARTITION_AT,
     DB_EVENT_NOTIFY,
     DB_SESSION_SETUP,
     DB_LEADER_TRY,
@@ -38,6 +42,7 @@ enum db_stmt {
     DB_TASK_LOAD,
     DB_ATTEMPT_LOAD,
     DB_TASK_PAGE,
+    DB_AWAITED_PAGE,
     DB_ATTEMPT_PAGE,
     DB_IDEMPOTENCY_PAGE,
     DB_TASK_FIND,
@@ -48,10 +53,29 @@ extern const struct pg_stmt db_stmts[DB_STMTS];
 enum { DB_EVENTS_LOOK = 1000000 };   /* events looked at for tasks that ended a short while ago */
 #define DB_PAGE 5000                 /* rows; the loop and the commits wait for one page at most */
 
+/* db_month.c: the partition whose rows are updated in it itself. A zeroed struct is none. */
+struct db_month {
+    struct pg *pg;
+    bool is_asked;
+    struct uuid first, behind;              /* ids of its tasks; behind nil: none */
+    struct uuid next_first, next_behind;
+};
+enum { DB_MONTH_STMTS = 3 };
+struct db_month_stmt {
+    enum db_stmt stmt;
+    const char *before, *after;             /* the partition's suffix goes between */
+};
+extern const struct db_month_stmt db_month_stmts[DB_MONTH_STMTS];
+void db_month_find(struct db_month *m, struct pg *pg);        /* the connection is there */
+void db_month_lost(struct db_month *m);
+void db_month_look(struct db_month *m, int64_t now_ms);       /* is the month over? m NULL: nothing */
+bool db_month_has(const struct db_month *m, const struct uuid *task_id);   /* m NULL: no */
+
 /* One transaction: the fence, then every row. `fenced` is called when the leader row was not ours; `done` with the
  * commit's result. */
 struct db_batch {
     int64_t epoch, batch;
+    struct db_month *month;                 /* NULL: none */
     pg_fn *fenced, *done;
     void *arg;
 };
@@ -66,6 +90,8 @@ void db_load(struct pg *pg, const struct core_config *config, int64_t epoch, db_
  * (ERR_UNAVAILABLE) or SQL refused. */
 typedef void db_page_fn(void *arg, const struct core_rows *rows, const struct err *why);
 void db_load_tasks(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg);
+/* Tasks that have ended and that an open one waits for. */
+void db_load_awaited(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg);
 void db_load_keys(struct pg *pg, const char *project, const char *key, db_page_fn *fn, void *arg);
 
 /* db_rows.c: results as rows, in the arena. */

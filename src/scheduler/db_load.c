@@ -151,15 +151,25 @@ static void on_task_page(void *arg, const struct pg_result *r)
     pg_array_fini(&ids);
 }
 
-void db_load_tasks(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg)
+static void load_task_page(struct pg *pg, enum db_stmt stmt, const struct uuid *after, db_page_fn *fn, void *arg)
 {
     struct load *l = load_new(pg, arg);
     char id[UUID_TEXT_SIZE];
 
     l->page_fn = fn;
     uuid_format(after, id);
-    pg_call(pg, DB_TASK_PAGE, (const char *const[]){ id }, 1, on_tasks, l);
+    pg_call(pg, stmt, (const char *const[]){ id }, 1, on_tasks, l);
     pg_sync(pg, on_task_page, l);
+}
+
+void db_load_tasks(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg)
+{
+    load_task_page(pg, DB_TASK_PAGE, after, fn, arg);
+}
+
+void db_load_awaited(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg)
+{
+    load_task_page(pg, DB_AWAITED_PAGE, after, fn, arg);
 }
 
 void db_load_keys(struct pg *pg, const char *project, const char *key, db_page_fn *fn, void *arg)

@@ -248,27 +248,29 @@ static bool is_fresh_task(const struct row_task *row)
            !row->ended_ms && !row->not_before_ms;
 }
 
-static void write_changed_tasks(struct pg *pg, const struct effects *fx)
+static void write_changed_tasks(struct pg *pg, const struct effects *fx, const struct db_month *month)
 {
-    struct columns c = { 0 };
+    struct columns here = { 0 }, there = { 0 };
 
     for (size_t i = 0; i < fx->tasks.n; i++) {
         const struct row_task *row = &fx->tasks.v[i];
+        struct columns *c = db_month_has(month, &row->id) ? &here : &there;
         if (is_fresh_task(row))
             continue;
-        row_begin(&c);
-        put_id(&c, &row->id);
-        put_text(&c, task_state_name(row->state));
-        put_text(&c, row->commit);
-        put_text(&c, row->cause);
-        put_text(&c, row->message);
-        put_count(&c, PG_INT4, row->exit_code);
-        put_int(&c, row->attempt);
-        put_time(&c, row->started_ms);
-        put_time(&c, row->ended_ms);
-        put_time(&c, row->not_before_ms);
+        row_begin(c);
+        put_id(c, &row->id);
+        put_text(c, task_state_name(row->state));
+        put_text(c, row->commit);
+        put_text(c, row->cause);
+        put_text(c, row->message);
+        put_count(c, PG_INT4, row->exit_code);
+        put_int(c, row->attempt);
+        put_time(c, row->started_ms);
+        put_time(c, row->ended_ms);
+        put_time(c, row->not_before_ms);
     }
-    call(pg, DB_TASK_UPDATE, &c);
+    call(pg, DB_TASK_UPDATE_HERE, &here);
+    call(pg, DB_TASK_UPDATE, &there);
 }
 
 /* --- attempts ------------------------------------------------------------------------------------------------------ */
@@ -309,8 +311,15 @@ static void put_key(struct columns *c, const struct row_attempt *row)
     put_big(c, row->session);
 }
 
-static void put_attempt(struct columns *c, const struct row_attempt *row)
+static void put_accepted(struct columns *c, const struct row_attempt *row)
 {
+    put_key(c, row);
+    put_time(c, row->started_ms);
+}
+
+static void put_changed(struct columns *c, const struct row_attempt *row)
+{
+    put_key(c, row);
     put_text(c, attempt_state_name(row->state));
     put_text(c, row->late_state < 0 ? NULL : attempt_state_name((enum attempt_state)row->late_state));
     put_text(c, row->cause);
@@ -333,23 +342,24 @@ static void put_attempt(struct columns *c, const struct row_attempt *row)
     put_text(c, stop_word(row->stop));
 }
 
-static void write_changed_attempts(struct pg *pg, const struct effects *fx)
+static void write_changed_attempts(struct pg *pg, const struct effects *fx, const struct db_month *month)
 {
-    struct columns accepted = { 0 }, changed = { 0 };
+    struct { struct columns accepted, changed; } here = { 0 }, there = { 0 }, *to;
 
     for (size_t i = 0; i < fx->attempts.n; i++) {
         const struct row_attempt *row = &fx->attempts.v[i];
-        bool is_accepted = row->state == ATTEMPT_RUNNING && is_young(row);
         if (row->is_new && is_young(row) && !row->started_ms)
             continue;
-        put_key(is_accepted ? &accepted : &changed, row);
-        if (is_accepted)
-            put_time(&accepted, row->started_ms);
+        to = db_month_has(month, &row->task_id) ? &here : &there;
+        if (row->state == ATTEMPT_RUNNING && is_young(row))
+            put_accepted(&to->accepted, row);
         else
-            put_attempt(&changed, row);
+            put_changed(&to->changed, row);
     }
-    call(pg, DB_ATTEMPT_ACCEPT, &accepted);
-    call(pg, DB_ATTEMPT_UPDATE, &changed);
+    call(pg, DB_ATTEMPT_ACCEPT_HERE, &here.accepted);
+    call(pg, DB_ATTEMPT_UPDATE_HERE, &here.changed);
+    call(pg, DB_ATTEMPT_ACCEPT, &there.accepted);
+    call(pg, DB_ATTEMPT_UPDATE, &there.changed);
 }
 
 static void write_lates(struct pg *pg, const struct effects *fx)
@@ -485,6 +495,8 @@ void db_write(struct pg *pg, const struct effects *fx, const struct db_batch *b)
 {
     char *epoch = mem_printf("%lld", (long long)b->epoch), *batch = mem_printf("%lld", (long long)b->batch);
 
+    if (fx->events.n)
+        db_month_look(b->month, fx->events.v[fx->events.n - 1].at_ms);
     pg_call(pg, DB_FENCE, (const char *const[]){ epoch, batch }, 2, b->fenced, b->arg);
     mem_free(&epoch);
     mem_free(&batch);
@@ -493,9 +505,9 @@ void db_write(struct pg *pg, const struct effects *fx, const struct db_batch *b)
     write_groups(pg, fx);
     write_agents(pg, fx);
     write_new_tasks(pg, fx);
-    write_changed_tasks(pg, fx);
+    write_changed_tasks(pg, fx, b->month);
     write_new_attempts(pg, fx);
-    write_changed_attempts(pg, fx);
+    write_changed_attempts(pg, fx, b->month);
     write_lates(pg, fx);
     write_keys(pg, fx);
     write_events(pg, fx);

@@ -95,12 +95,8 @@ int handle_task_result(void *arg, const struct msg_from *from, const void *messa
 
 int handle_log_sealed(void *arg, const struct msg_from *from, const void *message, struct err *e)
 {
-    const struct msg_log_sealed *m = message;
-    struct scheduler *s = arg;
-
     (void)e;
-    seals_done(s->seals, &m->task_id, m->attempt);
-    return input(s, INPUT_SEALED, from, message);
+    return input(arg, INPUT_SEALED, from, message);
 }
 
 /* --- sessions ---------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* keys.c - Idempotency-Keys: the same key and body within 24 hours get the first answer again.
  *
  * Keys live here and in orion.idempotency, written and deleted in the same transactions. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "scheduler/core_impl.h"
@@ -66,6 +67,30 @@ void key_keep(struct step *s, const struct idem_use *use, const struct uuid *tas
     row->created_ms = s->at_ms;
     row->end_state = -1;
     key_add(s->core, row);
+}
+
+static int by_age(const void *x, const void *y)
+{
+    const struct idem_key *a = *(struct idem_key *const *)x, *b = *(struct idem_key *const *)y;
+
+    if (a->created_ms != b->created_ms)
+        return a->created_ms < b->created_ms ? -1 : 1;
+    return uuid_cmp(&a->place, &b->place);
+}
+
+/* Pages of keys come in the order of the keys. */
+void keys_sort(struct core *core)
+{
+    struct idem_key **all = mem_array(core->keys.used + 1, sizeof *all), *k;
+    size_t n = 0;
+
+    TAILQ_FOREACH(k, &core->keys_by_age, by_age)
+        all[n++] = k;
+    qsort(all, n, sizeof *all, by_age);
+    TAILQ_INIT(&core->keys_by_age);
+    for (size_t i = 0; i < n; i++)
+        TAILQ_INSERT_TAIL(&core->keys_by_age, all[i], by_age);
+    mem_free(&all);
 }
 
 /* At most two at a time, so that no step pays for a busy day; the oldest first. */

@@ -224,7 +224,14 @@ int core_load(struct core *core, const struct core_rows *rows, struct err *e)
 
 int core_load_more(struct core *core, const struct core_rows *rows, struct err *e)
 {
-    return load_tasks(core, rows, e);
+    struct task *t;
+
+    if (load_tasks(core, rows, e) < 0)
+        return -1;
+    for (size_t i = 0; i < rows->n_tasks; i++)
+        if ((t = table_get(&core->tasks, &rows->tasks[i].id)))
+            task_waits_out(core, t);   /* if it has ended: somebody waits for it */
+    return 0;
 }
 
 /* What it says may concern tasks or a key that are not loaded, or it may be one of these tasks, sent again. */
@@ -302,6 +309,7 @@ void step_loaded(struct step *s, const void *message)
     if (!m->is_all || !s->core->is_partial)
         return;
     s->core->is_partial = false;
+    keys_sort(s->core);
     step_event(s, "leader.loaded", NULL, NULL, NULL);
     while ((t = TAILQ_FIRST(&s->core->hanging)))
         unhang(s, t);

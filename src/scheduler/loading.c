@@ -1,6 +1,7 @@
 /* loading.c - the rest of a long queue, behind a leader that serves already (ARCHITECTURE "When something dies").
  *
- * Page after page goes from the rows to the shell's core: open tasks in the order of their ids, then the keys. One page
+ * Page after page goes from the rows to the shell's core: open tasks in the order of their ids, then what they wait for
+ * and has ended, then the keys. One page
  * is asked for at a time, between the batches of the same connection. After a lost connection it goes on where it was:
  * if nobody else led meanwhile, a task that the core does not know has not changed. */
 #include "lib/clock.h"
@@ -9,7 +10,7 @@
 #include "scheduler/db.h"
 #include "scheduler/scheduler.h"
 
-enum what { WHAT_NOTHING, WHAT_TASKS, WHAT_KEYS };
+enum what { WHAT_NOTHING, WHAT_TASKS, WHAT_AWAITED, WHAT_KEYS };
 
 struct loading {
     struct scheduler *s;
@@ -35,12 +36,14 @@ static void finish(struct loading *l)
 /* Where to go on behind these rows. False: they were the last. */
 static bool move_on(struct loading *l, const struct core_rows *rows)
 {
-    if (l->what == WHAT_TASKS) {
+    if (l->what == WHAT_TASKS || l->what == WHAT_AWAITED) {
         l->tasks += rows->n_tasks;
         if (rows->n_tasks)
             l->task = rows->tasks[rows->n_tasks - 1].id;
-        if (rows->n_tasks < DB_PAGE)
-            l->what = WHAT_KEYS;
+        if (rows->n_tasks < DB_PAGE) {
+            l->what = l->what == WHAT_TASKS ? WHAT_AWAITED : WHAT_KEYS;
+            l->task = (struct uuid){ 0 };
+        }
         return true;
     }
     l->keys += rows->n_keys;
@@ -87,6 +90,8 @@ static void ask(struct loading *l)
     l->is_asked = true;
     if (l->what == WHAT_TASKS)
         db_load_tasks(l->s->pg, &l->task, on_page, l);
+    else if (l->what == WHAT_AWAITED)
+        db_load_awaited(l->s->pg, &l->task, on_page, l);
     else
         db_load_keys(l->s->pg, l->project ? l->project : "", l->key ? l->key : "", on_page, l);
 }

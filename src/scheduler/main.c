@@ -63,13 +63,19 @@ static const struct conf_row rows[] = {
 
 static void on_up(void *arg)
 {
-    lead_up(((struct scheduler *)arg)->lead);
+    struct scheduler *s = arg;
+
+    db_month_find(s->month, s->pg);
+    lead_up(s->lead);
 }
 
 static void on_down(void *arg, const struct err *why)
 {
+    struct scheduler *s = arg;
+
     log_warn("database not connected", log_err(why));
-    lead_down(((struct scheduler *)arg)->lead);
+    db_month_lost(s->month);
+    lead_down(s->lead);
 }
 
 static struct core_config config_of(const struct scheduler_settings *set)
@@ -102,6 +108,7 @@ static void stop(void **state)
     struct scheduler *s = *state;
 
     pg_close(&s->pg);
+    mem_free(&s->month);
     lead_close(&s->lead);
     shell_close(&s->shell);
     seals_close(&s->seals);
@@ -125,6 +132,7 @@ static int start(struct service *service, const void *settings, void *shared, un
     s->config = config_of(s->settings);
     if (read_sinks(s, e) < 0 || !(dsn = pg_dsn(s->settings->database, e)))
         goto out;
+    s->month = mem_zalloc(sizeof *s->month);
     s->clocks = clocks_open(s);
     s->seals = seals_open(s);
     s->peers = peers_open(s, handlers, ARRAY_LEN(handlers), e);

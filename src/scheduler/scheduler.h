@@ -4,7 +4,7 @@
  *   shell.c     inputs into the core, batches into the database, messages out after the commit
  *   lead.c      leadership: the lock, the leader row, taking over, resuming after a lost connection
  *   pulse.c     whether another leader lives; loading.c: the rest of a long queue, behind a leader that serves
- *   db.c        all SQL; db_write.c: rows to parameters; db_load.c, db_rows.c: rows to a core
+ *   db.c        all SQL; db_write.c: rows to parameters; db_month.c: the partition of now; db_load.c, db_rows.c: rows to a core
  *   peers.c     processes on the bus; inbox.c: their messages become inputs
  *   clocks.c    leases, acceptance deadlines, the core's timers (alarms.c); seals.c: log.seal until it is answered */
 #ifndef ORION_SCHEDULER_SCHEDULER_H
@@ -21,6 +21,7 @@ struct loop;
 struct bus_frame;
 struct msg_handler;
 struct pg;
+struct db_month;
 struct clocks;
 struct lead;
 struct loading;
@@ -41,6 +42,7 @@ struct scheduler {
     struct arena arena;             /* names of sinks */
     struct core_config config;
     struct pg *pg;
+    struct db_month *month;
     struct peers *peers;
     struct clocks *clocks;
     struct seals *seals;

@@ -153,6 +153,9 @@ static void release(struct shell *sh, const struct effects *fx)
     for (size_t i = 0; i < fx->tasks.n; i++)
         if (fx->tasks.v[i].ended_ms)
             clocks_task_ended(s->clocks, &fx->tasks.v[i].id);
+    for (size_t i = 0; i < fx->attempts.n; i++)
+        if (fx->attempts.v[i].log_state != LOG_OPEN)
+            seals_done(s->seals, &fx->attempts.v[i].task_id, fx->attempts.v[i].number);
     for (size_t i = 0; i < fx->timers.n; i++)
         clocks_timer(s->clocks, &fx->timers.v[i]);
 }
@@ -206,7 +209,7 @@ static void on_commit(void *arg, const struct pg_result *r)
 
 static void flight_send(struct shell *sh)
 {
-    const struct db_batch b = { sh->epoch, sh->batch, on_fence, on_commit, sh };
+    const struct db_batch b = { sh->epoch, sh->batch, sh->s->month, on_fence, on_commit, sh };
 
     sh->is_in_flight = true;
     sh->is_fenced = false;

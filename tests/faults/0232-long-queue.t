@@ -41,6 +41,10 @@ served=$(($(now_ms) - start))
 [ -n "$first" ] && [ $served -lt 5000 ]; ok $? "a submission is answered $served ms after the leader's start" "$(cat "$T/submitted")"
 ! said sched "queue loaded"; ok $? "before the queue is loaded"
 
+# A lost connection on the way: it goes on where it was.
+sql db "SELECT pg_terminate_backend(backend_pid) FROM orion.leader" >/dev/null
+! said sched "queue loaded"; ok $? "the leader's connection is cut meanwhile"
+
 # What speaks of a task that is not loaded yet is answered when it is.
 curl -s -m 60 -o "$T/cancelled" -w '%{http_code}' -X POST "$URL/v1/tasks/$oldest/cancel" >"$T/cancel" &
 CANCEL=$!
@@ -65,6 +69,7 @@ echo "# memory with the queue: $(rss_kb sched) kB, $(($(rss_kb sched) * 1024 / Q
 tasks=$(sed -n 's/.*queue loaded tasks=\([0-9]*\) keys=\([0-9]*\).*/\1/p' "$T/log/sched.log")
 [ "$tasks" -ge "$QUEUED" ]; ok $? "$tasks tasks were loaded"
 like "$(grep 'queue loaded' "$T/log/sched.log")" "keys=$KEYS " "and $KEYS keys"
+said sched "leadership resumed"; ok $? "in one leadership"
 for id in $(sql db "SELECT id FROM orion.task WHERE repo = 'repo' AND target IN ('target $((QUEUED / 2))', 'target $QUEUED')"); do
     curl -s -m 10 -o /dev/null -X POST "$URL/v1/tasks/$id/cancel"
 done

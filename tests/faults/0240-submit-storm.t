@@ -5,9 +5,9 @@
 #
 #   ROUNDS (20), SUBMITS (500) of a round, SEED
 #
-# Gateway, scheduler, sinks, PostgreSQL and HTTP are the real ones. One task in twenty is built by the lab's real agents
-# with git and make; 10,000 such builds would take longer than a test may, so the others go to tests/faults/storm_agents:
-# the real agent's session over the real gateway, with played builds.
+# Gateway, scheduler, sinks, PostgreSQL and HTTP are the real ones. One task in twenty is built by the lab's real
+# agents with git and make; 10,000 such builds would take longer than a test may, so the others go to
+# tests/faults/storm_agents: the real agent's session over the real gateway, with played builds.
 . "$(dirname "$0")/../lib.sh"
 
 ROUNDS=${ROUNDS:-20}
@@ -44,7 +44,8 @@ lab_sql "CREATE TABLE storm_answer (key text, target text, status int, id uuid, 
 restart() {
     local part
     for part in "$@"; do
-        "$ORION" lab restart "$part" --dir "$LAB" >"$T/restart" 2>&1 || ok 1 "round $round: $part is started again" "$(cat "$T/restart")"
+        "$ORION" lab restart "$part" --dir "$LAB" >"$T/restart" 2>&1 ||
+            ok 1 "round $round: $part is started again" "$(cat "$T/restart")"
     done
 }
 blow_gateway() { kill -9 "$(lab_pid gateway)"; restart gateway; }
@@ -53,9 +54,12 @@ blow_worker() { pgrep -P "$(lab_pid gateway)" | kill_one; }                  # i
 blow_scheduler() { kill -9 "$(lab_pid scheduler)"; restart scheduler; }
 blow_postgres() { kill -QUIT "$(lab_pid postgres)"; restart postgres; }      # what -m immediate does
 blow_postmaster() { kill -9 "$(lab_pid postgres)"; restart postgres; }
-blow_backend() { pgrep -P "$(lab_pid postgres)" -f 'orion_(scheduler|gateway)' | kill_one; }   # PostgreSQL recovers by itself
+blow_backend() { pgrep -P "$(lab_pid postgres)" -f 'orion_(scheduler|gateway)' | kill_one; } # PostgreSQL recovers itself
 blow_two() { kill -9 "$(lab_pid scheduler)" "$(lab_pid gateway)"; restart scheduler gateway; }
-blow_all() { kill -9 "$(lab_pid postgres)" "$(lab_pid scheduler)" "$(lab_pid gateway)"; restart postgres scheduler gateway; }
+blow_all() {
+    kill -9 "$(lab_pid postgres)" "$(lab_pid scheduler)" "$(lab_pid gateway)"
+    restart postgres scheduler gateway
+}
 BLOWS=(gateway worker scheduler postgres postmaster backend two all)
 
 # --- what must be true after every round -------------------------------------------------------------------------
@@ -67,15 +71,22 @@ none() {
 }
 both_ways() { echo "(($1) EXCEPT ($2)) UNION ALL (($2) EXCEPT ($1))"; }
 
+STARTED="SELECT task_id, number, 1::bigint FROM orion.attempt WHERE started_at IS NOT NULL"
+# What the agents noted, with what the farm knows of it.
+BEGUN="(SELECT l.task AS task_id, l.attempt, a.assigned_at, a.started_at FROM storm_ledger l
+    LEFT JOIN orion.attempt a ON a.task_id = l.task AND a.number = l.attempt WHERE l.word IN ('start', 'again')) s"
+
 check_answers() {
     lies=
     none "every call was answered 201, 200 or 422" "SELECT * FROM storm_answer WHERE status NOT IN (200, 201, 422)"
     none "a key has one task" "SELECT key FROM storm_answer GROUP BY key HAVING count(DISTINCT id) <> 1"
-    none "and one body" "SELECT key FROM storm_answer WHERE id IS NOT NULL GROUP BY key HAVING count(DISTINCT target) > 1"
+    none "and one body" "SELECT key FROM storm_answer WHERE id IS NOT NULL
+        GROUP BY key HAVING count(DISTINCT target) > 1"
     none "another body is refused, the same never" "SELECT a.* FROM storm_answer a JOIN storm_answer b USING (key)
         WHERE a.status = 422 AND b.id IS NOT NULL AND a.target = b.target"
     none "what was answered is there at once" "SELECT * FROM storm_answer WHERE seen <> 200"
-    none "distinct keys = tasks" "$(both_ways "SELECT id, target FROM storm_answer WHERE id IS NOT NULL" "SELECT id, target FROM orion.task")"
+    none "distinct keys = tasks" "$(both_ways "SELECT id, target FROM storm_answer WHERE id IS NOT NULL" \
+        "SELECT id, target FROM orion.task")"
     none "the keys' rows name them" "SELECT a.* FROM storm_answer a LEFT JOIN orion.idempotency i USING (key)
         WHERE a.id IS NOT NULL AND i.task_id IS DISTINCT FROM a.id"
     ok "${#lies}" "round $round: as many tasks as distinct keys, and every answer is true" "$lies"
@@ -83,17 +94,18 @@ check_answers() {
 check_tasks() {
     lies=
     none "every task has succeeded" "SELECT id, state, cause, message FROM orion.task WHERE state <> 'succeeded'"
-    none "and ended once" "$(both_ways "SELECT id, 1::bigint FROM orion.task" "SELECT task_id, count(*) FROM orion.event WHERE kind = 'task.ended' GROUP BY 1")"
-    none "by one attempt" "SELECT task_id FROM orion.attempt GROUP BY 1 HAVING count(*) FILTER (WHERE state = 'succeeded') <> 1"
+    none "and ended once" "$(both_ways "SELECT id, 1::bigint FROM orion.task" \
+        "SELECT task_id, count(*) FROM orion.event WHERE kind = 'task.ended' GROUP BY 1")"
+    none "by one attempt" "SELECT task_id FROM orion.attempt
+        GROUP BY 1 HAVING count(*) FILTER (WHERE state = 'succeeded') <> 1"
     none "attempts = assigned events" "$(both_ways "SELECT task_id, number, 1::bigint FROM orion.attempt" \
-        "SELECT task_id, attempt, count(*) FROM orion.event WHERE kind = 'task.assigned' OR kind = 'task.submitted' AND attempt IS NOT NULL GROUP BY 1, 2")"
-    none "started attempts = started events" "$(both_ways "SELECT task_id, number, 1::bigint FROM orion.attempt WHERE started_at IS NOT NULL" \
+        "SELECT task_id, attempt, count(*) FROM orion.event
+         WHERE kind = 'task.assigned' OR kind = 'task.submitted' AND attempt IS NOT NULL GROUP BY 1, 2")"
+    none "started attempts = started events" "$(both_ways "$STARTED" \
         "SELECT task_id, attempt, count(*) FROM orion.event WHERE kind = 'attempt.accepted' GROUP BY 1, 2")"
-    none "each was begun once by an agent" "$(both_ways "SELECT task_id, number, 1::bigint FROM orion.attempt WHERE started_at IS NOT NULL" \
-        "SELECT task, l.attempt, count(*) FROM storm_ledger l LEFT JOIN orion.attempt a ON a.task_id = task AND a.number = l.attempt
-         WHERE word IN ('start', 'again') AND a.started_at IS NOT NULL GROUP BY 1, 2")"
-    none "agents begin nothing that is not known" "SELECT l.* FROM storm_ledger l LEFT JOIN orion.attempt a ON a.task_id = task AND a.number = l.attempt
-        WHERE a.task_id IS NULL"
+    none "each was begun once by an agent" "$(both_ways "$STARTED" \
+        "SELECT task_id, attempt, count(*) FROM $BEGUN WHERE started_at IS NOT NULL GROUP BY 1, 2")"
+    none "agents begin nothing that is not known" "SELECT * FROM $BEGUN WHERE assigned_at IS NULL"
     none "no agent ended: an attempt is lost only when a lease ran out meanwhile" "SELECT * FROM orion.attempt
         WHERE state <> 'succeeded' AND message NOT IN ('the agent was lost', 'the agent did not accept it in time')"
     none "no invariant is violated" "SELECT * FROM orion.invariant_violations"
@@ -121,7 +133,8 @@ for round in $(seq "$ROUNDS"); do
     CLIENT=
     wait_for 20 lab_sql "SELECT 1"
     "$ORION" lab psql --dir "$LAB" -Xq -c "\\copy storm_answer FROM STDIN (NULL '')" <"$T/answers"
-    wait_for 60 all_ended; ok $? "round $round: every task ends" "$(lab_sql "SELECT state, count(*) FROM orion.task GROUP BY 1")"
+    wait_for 60 all_ended
+    ok $? "round $round: every task ends" "$(lab_sql "SELECT state, count(*) FROM orion.task GROUP BY 1")"
     ledger_load
     check_answers
     check_tasks

@@ -68,7 +68,8 @@ async def life(farm, number, marks, before):
     duration = random.uniform(0, LONGEST_S)
     moment = random.choice(MOMENTS)
     body = {"repo": "marks", "project": random.choice(["default", "other"]),
-            "target": "stubborn" if number % 10 == 0 else "build", "env": {"MARKS": marks, "DURATION": f"{duration:.2f}"}}
+            "target": "stubborn" if number % 10 == 0 else "build",
+            "env": {"MARKS": marks, "DURATION": f"{duration:.2f}"}}
     if number % 6 == 0 and before:
         body["after"] = [random.choice(before)]
         body["after_condition"] = random.choice(["any", "finished", "succeeded"])

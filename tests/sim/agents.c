@@ -108,6 +108,9 @@ void agent_receive(struct world *w, int agent, enum msg_type type, const void *m
     const struct msg_agent_welcome *welcome = message;
 
     if (type == MSG_AGENT_WELCOME) {
+        if (welcome->session < a->session)   /* its inventory would decide what a later session was given */
+            world_fail(w, "agent %d is led back from session %lld to %lld", agent, (long long)a->session,
+                       (long long)welcome->session);
         a->session = welcome->session;
         a->is_welcome = true;
         runs_repeat(w, agent);
@@ -190,10 +193,24 @@ static void cut(struct world *w, int agent)
     world_in(w, 3 * w->lease_ms / 4, notice, &p);
 }
 
+/* Another machine with the same id: refused while the lease lives, else it is the agent, until its own runs out. */
+static void impostor(struct world *w, int agent)
+{
+    const struct sim_agent *a = &w->agents[agent];
+    const struct msg_agent_hello m = { .major = 1, .minor = 1, .agent_id = a->id, .instance = { { 0x66 } }, .name = "agent",
+                                       .version = "1", .slots = 1, .labels = { a->labels, a->n_labels } };
+
+    world_trace(w, "somebody says to be agent %d", agent);
+    net_up(w, (struct packet){ .gateway = (int)world_random(w, GATEWAYS), .agent = agent, .conn = ++w->last_conn },
+           MSG_AGENT_HELLO, &m);
+}
+
 static void fate(struct world *w, const struct packet *p)
 {
     if (world_is_kind(w))
         return;
+    if (world_chance(w, FAULT_AGENT, 3))
+        impostor(w, p->agent);
     if (w->agents[p->agent].conn && world_chance(w, FAULT_LINK, 15))
         agent_drop(w, p->agent, world_ms(w, 50, world_random(w, 4) ? 2000 : 20000), world_random(w, 3) > 0);
     else if (w->agents[p->agent].conn && world_chance(w, FAULT_LINK, 8))

@@ -51,6 +51,21 @@ static void add_task(struct world *w, struct rows *r, const struct row_task *t)
     }
 }
 
+/* What it waits for may have ended while nobody had loaded it: then that comes along. */
+static void add_named(struct world *w, struct rows *r, const struct row_task *t)
+{
+    const struct policy *p = t->spec->policy;
+
+    for (size_t i = 0; t->state == TASK_WAITING && p && i < p->n_after; i++) {
+        const struct row_task *on = db_task(w, &p->after[i]);
+        bool is_there = !on || !on->ended_ms;
+        for (size_t k = 0; !is_there && k < r->all.n_tasks; k++)
+            is_there = uuid_cmp(&r->tasks[k].id, &on->id) == 0;
+        if (!is_there)
+            add_task(w, r, on);
+    }
+}
+
 static int by_age(const void *x, const void *y)
 {
     const struct row_key *a = x, *b = y;
@@ -117,6 +132,8 @@ static void add_page(struct world *w, struct rows *r, struct uuid *from)
             add_task(w, r, open[i]);
         *from = open[i]->id;
     }
+    for (size_t i = 0; i < n && i < want; i++)
+        add_named(w, r, open[i]);
     if (n)
         return;
     add_keys(w, r);

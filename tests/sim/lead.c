@@ -41,6 +41,11 @@ static void load_behind(struct world *w, const struct packet *p)
         load_later(w, sh);
         return;
     }
+    if (w->db.epoch != sh->epoch) {   /* its session is over, and the page never comes */
+        world_trace(w, "scheduler %d learns that it was replaced", sh->index);
+        shell_end(w, sh, SHELL_STANDBY);
+        return;
+    }
     rows = db_rows(w, &w->arena, PAGE_MORE, &sh->page);
     if (!rows) {
         world_trace(w, "scheduler %d has everything", sh->index);
@@ -219,7 +224,7 @@ void lead_disconnected(struct world *w, struct sim_shell *sh)
     world_in(w, world_ms(w, 50, world_random(w, 3) ? 500 : 5000), reconnect, &p);
 }
 
-static void fall_asleep(struct world *w, struct sim_shell *sh)
+void lead_sleep(struct world *w, struct sim_shell *sh)
 {
     sh->slept_ms = w->now_ms;
     sh->wakes_ms = w->now_ms + world_ms(w, 100, world_random(w, 2) ? 2500 : 25000);
@@ -236,7 +241,7 @@ static void fate(struct world *w, const struct packet *p)
     if (sh->state >= SHELL_LOADING && world_chance(w, FAULT_CRASH, 8))
         lead_crash(w, sh);
     else if (sh->state >= SHELL_LOADING && !shell_is_asleep(w, sh) && world_chance(w, FAULT_PAUSE, 10))
-        fall_asleep(w, sh);
+        lead_sleep(w, sh);
     else if (sh->state == SHELL_LEADING && !sh->is_cut && world_chance(w, FAULT_DATABASE, 6))
         lead_disconnected(w, sh);
     else if (world_chance(w, FAULT_CLOCK, 3))

@@ -19,7 +19,7 @@ static void arrive(struct world *w, const struct packet *p)
 {
     struct sim_shell *sh = &w->shells[p->shell];
 
-    if (is_cut(w, p->gateway, p->shell))
+    if (is_cut(w, p->gateway, p->shell) || w->gateways[p->gateway].life != p->life)
         return;
     if (w->gateways[p->gateway].wakes_ms > w->now_ms) {   /* it waits in the socket */
         world_in(w, w->gateways[p->gateway].wakes_ms - w->now_ms, arrive, p);
@@ -46,6 +46,7 @@ void net_up(struct world *w, struct packet way, enum msg_type type, const void *
     struct buf frame = { 0 };
 
     way.shell = w->gateways[way.gateway].leader;
+    way.life = w->gateways[way.gateway].life;
     if (way.shell < 0 || world_chance(w, FAULT_LOSS, 4))
         return;
     msg_to_bin(&head, message, MSG_MINOR, &frame);
@@ -105,6 +106,8 @@ static void deliver(struct world *w, const struct packet *p)
     struct err e = { 0 };
     void *message;
 
+    if (g->life != p->life)
+        return;
     if (g->wakes_ms > w->now_ms) {
         world_in(w, g->wakes_ms - w->now_ms, deliver, p);
         return;
@@ -140,6 +143,7 @@ void net_down(struct world *w, struct sim_shell *sh, const struct core_message *
     if (world_chance(w, FAULT_LOSS, 4) || (m->to.conn && agent < 0))
         return;
     msg_to_bin(&head, m->message, MSG_MINOR, &frame);
+    p.life = w->gateways[p.gateway].life;
     p.frame = arena_dup(&w->arena, frame.data, frame.len);
     p.len = frame.len;
     buf_fini(&frame);
@@ -174,7 +178,7 @@ static void tick(struct world *w, const struct packet *p)
 static void die(struct world *w, int gateway)
 {
     world_trace(w, "gateway %d dies", gateway);
-    w->gateways[gateway] = (struct sim_gateway){ .leader = -1 };
+    w->gateways[gateway] = (struct sim_gateway){ .leader = -1, .life = w->gateways[gateway].life + 1 };
     for (int i = 0; i < w->n_agents; i++)
         if (w->agents[i].conn && w->agents[i].gateway == gateway)
             agent_drop(w, i, world_ms(w, 50, 3000), false);
@@ -197,7 +201,7 @@ static void fate(struct world *w, const struct packet *p)
         return;
     if (world_chance(w, FAULT_GATEWAY, 8)) {
         die(w, p->gateway);
-    } else if (world_chance(w, FAULT_GATEWAY, 8)) {
+    } else if (w->gateways[p->gateway].wakes_ms <= w->now_ms && world_chance(w, FAULT_GATEWAY, 8)) {
         fall_asleep(w, p->gateway);
     } else if (world_chance(w, FAULT_GATEWAY, 15)) {
         int shell = (int)world_random(w, SHELLS);

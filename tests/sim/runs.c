@@ -73,7 +73,7 @@ static void say_result(struct world *w, int agent, const struct sim_attempt *at)
 {
     struct msg_task_result m = { .session = w->agents[agent].session, .task_id = at->task, .attempt = at->number,
                                  .outcome = at->outcome, .cause = at->cause, .message = at->is_bad ? "bad" : NULL,
-                                 .log_bytes = 7, .log_lines = 1, .log_chunks = 1,
+                                 .log_bytes = 7 * at->chunks, .log_lines = at->chunks, .log_chunks = at->chunks,
                                  .log_head = { (const uint8_t *)"0123456789abcdef0123456789abcdef", 32 } };
 
     m.exit_code = at->exit_code;
@@ -198,6 +198,7 @@ static void begin(struct world *w, int agent, const struct msg_task_assign *m)
 
     world_trace(w, "agent %d begins %s.%lld", agent, id_short(&m->task_id, id), (long long)m->attempt);
     *at = (struct sim_attempt){ .task = m->task_id, .number = m->attempt, .exit_code = -1 };
+    at->chunks = world_random(w, 5) > 0;   /* some say nothing at all */
     at->is_bad = world_chance(w, FAULT_REFUSAL, 3);
     at->is_stubborn = world_chance(w, FAULT_AGENT, 6);
     run_note(w, &m->task_id, m->attempt, agent)->is_begun = true;

@@ -272,6 +272,8 @@ static void sent(struct world *w, const struct packet *p)
         lead_disconnected(w, sh);
         return;
     }
+    if (world_chance(w, FAULT_PAUSE, 1))
+        lead_sleep(w, sh);
     back.answer = shell_apply(w, sh);
     if (*w->failure)
         return;

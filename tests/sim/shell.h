@@ -107,6 +107,7 @@ void shell_end(struct world *w, struct sim_shell *sh, enum shell_state state);
 void lead_rebuild(struct world *w, struct sim_shell *sh);
 void lead_crash(struct world *w, struct sim_shell *sh);
 void lead_disconnected(struct world *w, struct sim_shell *sh);
+void lead_sleep(struct world *w, struct sim_shell *sh);
 /* refusal.c */
 void refusal_begin(struct world *w, struct sim_shell *sh, bool exists);
 /* clocks.c: leases, deadlines, timers; seals.c */

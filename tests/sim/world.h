@@ -52,7 +52,7 @@ struct world;
 /* One happening's facts; few matter to each. */
 struct packet {
     int agent, gateway, shell, client;
-    int life;                /* of the shell */
+    int life;                /* of the shell, or of the gateway */
     enum db_answer answer;
     uint64_t conn;
     int64_t epoch, attempt, session, number;
@@ -81,6 +81,7 @@ const struct core_rows *db_rows(struct world *w, struct arena *arena, enum page 
 
 /* --- net.c: gateways, and the ways between everybody */
 struct sim_gateway {
+    int life;                       /* of the process */
     int64_t epoch;                  /* the highest it has heard of */
     int leader;                     /* the shell it sends to; -1: none */
     int64_t cut_ms[SHELLS];         /* nothing passes until then */
@@ -100,7 +101,7 @@ struct sim_attempt {
     bool is_finished, is_result_known, is_bad;          /* is_bad: SQL refuses what it says */
     bool is_stubborn;                                   /* cannot be stopped */
     const char *outcome, *cause;
-    int64_t exit_code;
+    int64_t exit_code, chunks;
 };
 struct sim_agent {
     struct uuid id, instance;

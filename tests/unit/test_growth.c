@@ -1,6 +1,6 @@
-/* test_growth.c - the core's memory is in proportion to what waits, and what has ended is forgotten. How long a step takes
- * in farms of different size is measured by bench/growth. Under a sanitizer malloc has no figures, so only the counts say
- * anything. */
+/* test_growth.c - the core's memory is in proportion to what waits, and what has ended is forgotten. How long a step
+ * takes in farms of different size is measured by bench/growth. Under a sanitizer malloc has no figures, so only the
+ * counts say anything. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

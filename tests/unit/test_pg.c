@@ -25,7 +25,7 @@
 enum { DEADLINE_S = 60, ARGV_SIZE = 24 };
 
 enum stmt {
-    ADD_ONE, PUT, COUNT, WIPE, TEXTS, BYTES, LISTEN, NOTIFY, SLEEP, PID, LATER, ECHO_LENGTH, NULLS,
+    ADD_ONE, PUT, COUNT, WIPE, TEXTS, BYTES, LISTEN, NOTIFY, SLEEP, PID, LATER, ECHO_LENGTH, NULLS, COLUMNS,
 };
 
 static const struct pg_stmt stmts[] = {
@@ -41,6 +41,8 @@ static const struct pg_stmt stmts[] = {
     [PID] = { "pid", "SELECT pg_backend_pid()" },
     [LATER] = { "later", "INSERT INTO child VALUES ($1::int)" },
     [ECHO_LENGTH] = { "echo_length", "SELECT length($1::text)" },
+    [COLUMNS] = { "columns", "SELECT b, f, e, t, at AT TIME ZONE 'UTC', y, id FROM unnest($1::bool[], $2::int[], $3::bigint[],"
+                             " $4::text[], $5::timestamptz[], $6::bytea[], $7::uuid[]) AS u(b, f, e, t, at, y, id)" },
     [NULLS] = { "nulls", "SELECT NULL::bigint, $1::text" },
 };
 
@@ -437,6 +439,85 @@ static void test_arrays_of_bytes_and_numbers_round_trip(void **state)
     pg_array_fini(&numbers);
 }
 
+static void on_columns(void *arg, const struct pg_result *res)
+{
+    static const char *const first[] = { "t", "-7", "-9223372036854775808", "a\"b{,}", "1999-12-31 23:59:59.999", "\\x00ff",
+                                         "01020304-0000-0000-0000-000000000000" };
+
+    assert_int_equal(res->rows, 3);
+    for (int i = 0; i < 7; i++) {
+        assert_string_equal(pg_text(res, 0, i), first[i]);
+        assert_true(pg_null(res, 1, i));
+        assert_false(pg_null(res, 2, i));
+    }
+    assert_string_equal(pg_text(res, 2, 0), "f");
+    assert_string_equal(pg_text(res, 2, 3), "");
+    assert_string_equal(pg_text(res, 2, 4), "2026-11-21 03:14:15.123");
+    assert_string_equal(pg_text(res, 2, 5), "\\x");
+    on_answer(arg, res);
+}
+
+static void columns_fill(struct pg_column c[7])
+{
+    const struct uuid id = { { 1, 2, 3, 4 } };
+    static const enum pg_type types[] = { PG_BOOL, PG_INT4, PG_INT8, PG_TEXT, PG_TIMESTAMPTZ, PG_BYTEA, PG_UUID };
+
+    for (int row = 0; row < 3; row += 2) {
+        pg_column_bool(&c[0], row == 0);
+        pg_column_int(&c[1], PG_INT4, row ? 8 : -7);
+        pg_column_int(&c[2], PG_INT8, row ? 8 : INT64_MIN);
+        pg_column_text(&c[3], row ? "" : "a\"b{,}");
+        pg_column_time(&c[4], row ? 1795230855123 : 946684799999);
+        pg_column_bytes(&c[5], "\0\xff", row ? 0 : 2);
+        pg_column_uuid(&c[6], &id);
+        for (int i = 0; row == 0 && i < 7; i++)
+            pg_column_null(&c[i], types[i]);
+    }
+}
+
+static void test_columns_arrive_as_they_are(void **state)
+{
+    struct rig *r = *state;
+    struct pg_column c[7] = { 0 };
+
+    for (int again = 0; again < 2; again++) {
+        columns_fill(c);
+        pg_call_columns(r->pg, COLUMNS, c, 7, on_columns, r);
+        assert_true(commit(r, 1)->ok);
+        for (int i = 0; i < 7; i++)
+            pg_column_reset(&c[i]);
+    }
+    for (int i = 0; i < 7; i++)
+        pg_column_fini(&c[i]);
+}
+
+static void test_a_statement_gets_other_words(void **state)
+{
+    struct rig *r = *state;
+
+    pg_redefine(r->pg, ADD_ONE, "SELECT $1::bigint + 100", on_answer, r);
+    call(r, ADD_ONE, "5", NULL);   /* asked for before the server had taken them */
+    assert_true(commit(r, 2)->ok);
+    assert_true(r->answers[0].ok);
+    assert_int_equal(r->answers[1].number, 6);
+    call(r, ADD_ONE, "5", NULL);
+    assert_true(commit(r, 1)->ok);
+    assert_int_equal(r->answers[0].number, 105);
+
+    pg_redefine(r->pg, ADD_ONE, "SELECT nonsense($1)", on_answer, r);
+    assert_false(commit(r, 1)->ok);
+    call(r, ADD_ONE, "5", NULL);
+    assert_true(commit(r, 1)->ok);
+    assert_int_equal(r->answers[0].number, 105);
+
+    pg_disconnect(r->pg);
+    wait_for(r, 2);                /* down and up */
+    r->n_answers = 0;
+    call(r, ADD_ONE, "5", NULL);
+    assert_true(commit(r, 1)->ok);
+    assert_int_equal(r->answers[0].number, 6);
+}
+
 static void test_listen_is_a_statement_and_notifications_arrive(void **state)
 {
     struct rig *r = *state;
@@ -810,6 +891,8 @@ int main(void)
         cmocka_unit_test(test_an_error_of_the_commit_itself_is_told_by_the_sync),
         cmocka_unit_test(test_arrays_of_text_round_trip),
         cmocka_unit_test(test_arrays_of_bytes_and_numbers_round_trip),
+        cmocka_unit_test(test_columns_arrive_as_they_are),
+        cmocka_unit_test(test_a_statement_gets_other_words),
         cmocka_unit_test(test_listen_is_a_statement_and_notifications_arrive),
         cmocka_unit_test(test_many_large_calls_flow),
         cmocka_unit_test(test_callbacks_may_call),
