@@ -3,8 +3,9 @@
 #
 #   scripts/test.sh [TEST...]       default: all of them
 #
-# Builds out of the tree: build/asan (gcc, sanitizers, warnings are errors; what the tests run) and build/clang (clang,
-# warnings are errors). What the agents in the tests build is fetched once into build/sources.
+# Builds out of the tree: build/asan (gcc, sanitizers, warnings are errors; what the tests run), build/clang (clang,
+# warnings are errors) and build/fast (optimized: the simulator's many seeds). What the agents in the tests build is
+# fetched once into build/sources.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
@@ -45,13 +46,14 @@ step build
 [ -x configure ] && [ configure -nt configure.ac ] || quietly autoreconf -fi
 build asan all check-programs -- --enable-werror --enable-sanitizers CFLAGS='-O1 -g'
 build clang all -- --enable-werror CC=clang CFLAGS='-O1'
+build fast tests/sim/sim -- --enable-werror CFLAGS='-O2'
 
-export ORION_BUILD=$top/build/asan
+export ORION_BUILD=$top/build/asan ORION_BUILD_FAST=$top/build/fast
 if [ $# -gt 0 ]; then
     exec tests/run.pl "$@"
 fi
 step tests
 unit=$(make -C build/asan -s print-unit-tests | sed "s|^|$ORION_BUILD/|")
 # shellcheck disable=SC2086 # lists of words
-exec tests/run.pl tests/layering.sh tests/docs.sh $unit tests/unit/*.sh tests/sim/run.sh tests/sql/*.sh tests/fuzz/run.sh \
+exec tests/run.pl tests/layering.sh tests/docs.sh $unit tests/unit/*.sh tests/sim/*.sh tests/sql/*.sh tests/fuzz/run.sh \
     tests/e2e/*.t tests/faults/*.t

@@ -156,6 +156,8 @@ static void reject(struct shell *sh, const struct kept *k, const char *sqlstate)
         refuse_submit(sh->s, k->from, &((const struct msg_task_submit *)message)->task_id, "storage_refused", NOT_STORED);
     else if (changes[k->kind].is_change)
         refuse_change(sh->s, k->from, uuid_at(message, changes[k->kind].request_id), "storage_refused", NOT_STORED);
+    else if (k->kind == INPUT_SEALED)   /* or the sink would be asked for ever */
+        seals_done(sh->s->seals, &((const struct msg_log_sealed *)message)->task_id, ((const struct msg_log_sealed *)message)->attempt);
     else if (facts[k->kind].name)
         give_up(sh, k, message);
     arena_fini(&arena);

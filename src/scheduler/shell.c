@@ -160,14 +160,22 @@ static void release(struct shell *sh, const struct effects *fx)
         clocks_timer(s->clocks, &fx->timers.v[i]);
 }
 
+static void batch_close(struct shell *sh);
+
+/* The database gets its next batch first, and works while the messages leave. */
 static void committed(struct shell *sh)
 {
+    struct effects done = sh->flight;
+
     sh->is_in_flight = sh->is_fenced = false;
     sh->since_ms = 0;
     sh->batch++;
-    release(sh, &sh->flight);
-    effects_fini(&sh->flight);
+    sh->flight = (struct effects){ 0 };
     kept_list_free(&sh->flight_inputs);
+    if (effects_have_rows(&sh->filling) && !sh->n_waiting && !sh->is_paused)
+        batch_close(sh);
+    release(sh, &done);
+    effects_fini(&done);
 }
 
 /* The server is unwell, or the transaction unlucky: the batch itself is not at fault. */

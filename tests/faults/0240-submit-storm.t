@@ -29,8 +29,9 @@ lab_up lab --agents 2 --slots 2 --sinks 2 --repo "tiny=$repo" || { ok 1 "the lab
 
 "$STORM_AGENTS" "$URL" 4 64 20 storm "$LEDGER" >"$T/agents.out" 2>"$T/agents.err" &
 AGENTS=$!
+CLIENT=
 ended() {
-    kill -9 "$AGENTS" ${CLIENT:+"$CLIENT"} 2>/dev/null
+    [ -z "$AGENTS$CLIENT" ] || kill -9 ${AGENTS:+"$AGENTS"} ${CLIENT:+"$CLIENT"} 2>/dev/null
     [ "$FAILED" = 0 ] || tail -5 "$T/agents.err" | sed 's/^/# agents: /'
     finish
 }
@@ -148,5 +149,6 @@ wait_for 30 sealed; ok $? "all logs are sealed" "$(lab_sql "SELECT log_state, co
 is "$(curl -s "$URL/v1/agents" | jq '[.agents[].busy] | add')" 0 "no slot is held in the end"
 kill -TERM "$AGENTS"
 wait "$AGENTS"; ok $? "the agents stop" "$(cat "$T/agents.err")"
+AGENTS=
 sanitizers_quiet
 plan_done

@@ -105,6 +105,25 @@ for _ in $(seq 12); do "$ORION" submit marks --project last --env "MARKS=$MARKS"
 twelve() { [ "$(lab_sql "SELECT count(*) FROM orion.task WHERE state = 'running' AND project = 'last'")" = 12 ]; }
 wait_for 30 twelve
 ok $? "and all twelve can be used at once" "$(lab_sql "SELECT state, count(*) FROM orion.task WHERE project = 'last' GROUP BY 1")"
+
+# --- a log that is sealed while the database is away -------------------------------------------------------------
+# The scheduler stopped asking when the sink answered, also when it could not keep the answer: open for ever.
+
+sinks() { kill "-$1" "$(lab_pid logsink-1)" "$(lab_pid logsink-2)"; }
+LOST="FROM orion.attempt a JOIN orion.task t ON t.id = a.task_id WHERE t.project = 'last' AND a.state = 'lost'"
+four_lost() { [ "$(lab_sql "SELECT count(*) $LOST")" = 4 ]; }
+sinks STOP
+kill -9 "$(lab_pid agent-2)"
+"$ORION" lab restart agent-2 --dir "$LAB" >"$T/restart" 2>&1
+wait_for 20 four_lost; ok $? "an agent comes back without its builds" "$(cat "$T/restart")"
+is "$(lab_sql "SELECT count(*) $LOST AND a.log_state = 'open'")" 4 "their logs are open while the sinks stand still"
+kill -9 "$(lab_pid postgres)"
+sleep 2          # for the scheduler to take no more facts
+sinks CONT
+sleep 4          # and for the sinks to be found again, to be asked and to answer
+"$ORION" lab restart postgres --dir "$LAB" >"$T/restart" 2>&1; ok $? "PostgreSQL is back" "$(cat "$T/restart")"
+four_sealed() { [ "$(lab_sql "SELECT count(*) $LOST AND a.log_state = 'gap'")" = 4 ]; }
+wait_for 20 four_sealed; ok $? "their logs are sealed" "$(lab_sql "SELECT a.task_id, a.log_state, a.ended_at $LOST")"
 echo "# $(lab_sql "SELECT string_agg(moment || ' ' || state || ' ' || n, ', ') FROM
     (SELECT a.moment, t.state, count(*) AS n FROM cancel_answer a JOIN orion.task t USING (id) GROUP BY 1, 2 ORDER BY 1, 2) s") in $SECONDS s"
 sanitizers_quiet

@@ -17,7 +17,7 @@ static struct uuid any_task(struct world *w, bool *is_unknown_r)
 {
     const struct sim_client *c = &w->clients[world_random(w, (uint64_t)w->n_clients)];
 
-    *is_unknown_r = world_random(w, 12) == 0;
+    *is_unknown_r = world_random(w, 12) == 0 || uuid_is_nil(&c->plan.task_id);
     return *is_unknown_r ? world_id(w, 0xFE) : c->is_kept ? c->answer : c->plan.task_id;
 }
 

@@ -93,14 +93,12 @@ static void plan_key(struct world *w, int i)
     struct sim_client *c = &w->clients[i];
     const char *key = PICK(w, keys);
     uint8_t body = (uint8_t)world_random(w, 2), *hash = arena_alloc(&w->arena, 32);
-    struct uuid id = c->plan.task_id;
 
     for (int k = 0; k < i; k++) {   /* the same request again is the same request */
         const struct sim_client *o = &w->clients[k];
         if (!o->plan.idempotency_key || strcmp(o->plan.idempotency_key, key) != 0 || o->body != body)
             continue;
         c->plan = o->plan;
-        c->plan.task_id = id;
         c->is_bad = o->is_bad;
     }
     hash[0] = c->body = body;
@@ -161,6 +159,7 @@ static void submit_first(struct world *w, const struct packet *p)
     struct sim_client *c = &w->clients[p->client];
     char id[16];
 
+    new_id(w, c);
     if (!c->plan.idempotency_key && world_random(w, 4) == 0)
         plan_after(w, c);
     world_trace(w, "client %d submits %s: %s %s %s%s%s after %zu", p->client, id_short(&c->plan.task_id, id),
@@ -178,7 +177,7 @@ void client_gateway_died(struct world *w, int gateway)
 {
     for (int i = 0; i < w->n_clients; i++) {
         struct sim_client *c = &w->clients[i];
-        if (c->is_answered || c->gateway != gateway)
+        if (c->is_answered || c->gateway != gateway || uuid_is_nil(&c->plan.task_id))
             continue;
         c->gateway = (int)world_random(w, GATEWAYS);
         if (c->plan.idempotency_key)
@@ -234,7 +233,6 @@ void clients_start(struct world *w)
     for (int i = 0; i < w->n_clients; i++) {
         struct sim_client *c = &w->clients[i];
         struct packet p = { .client = i };
-        new_id(w, c);
         c->gateway = (int)world_random(w, GATEWAYS);
         plan_fresh(w, c);
         if (world_random(w, 4) == 0)

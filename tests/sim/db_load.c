@@ -14,6 +14,12 @@ struct rows {
     struct row_attempt *attempts;
 };
 
+/* Its submission may still be sent again. */
+static bool is_fresh(const struct world *w, const struct row_task *t)
+{
+    return uuid_time_ms(&t->id) + CORE_RESENT_MS > w->db.now_ms;
+}
+
 static bool has_attempt(const struct world *w, const struct row_task *t, bool is_open)
 {
     for (int64_t n = 1; n <= t->attempt; n++) {
@@ -144,7 +150,7 @@ static bool is_wanted(const struct world *w, const struct row_task *t, enum page
 {
     if (page == PAGE_ALL)
         return db_is_loaded(w, t);
-    return has_attempt(w, t, true) || has_attempt(w, t, false) || is_recent(w, t);
+    return has_attempt(w, t, true) || has_attempt(w, t, false) || is_recent(w, t) || (!t->ended_ms && is_fresh(w, t));
 }
 
 const struct core_rows *db_rows(struct world *w, struct arena *arena, enum page page, struct uuid *from)

@@ -41,6 +41,7 @@ static void give_up(struct world *w, struct sim_shell *sh, const struct kept *k,
     kept_add(&list, end);
     kept_move(&list, &sh->waiting);
     kept_move(&sh->waiting, &list);
+    kept_fini(&list);
     sh->singles++;
 }
 
