@@ -79,7 +79,8 @@ peers_once() {
     in_peer gear_pg "$rep" gearmand_pg_lat gearman -m lat -n 1000 -P 4 -W 4
     record "$rep" graphile graphile full 3000 1 32 1 24 500
     record "$rep" graphile_lat graphile lat 1000 1 16 1 10 0
-    record "$rep" pgboss pgboss full 4000 1 32 1 4 50
+    record "$rep" pgboss pgboss full 3000 1 16 1 16 1
+    record "$rep" pgboss_by_50 pgboss full 4000 1 32 1 4 50
     record "$rep" pgboss_lat pgboss latfetch 1000 1 16 1 1 10
 }
 

@@ -8,7 +8,7 @@ import sys
 
 COLUMNS = ["rep", "name", "jobs", "done", "jobs_per_s", "enq_per_s", "secs", "p50_us", "p99_us", "fsync", "rows", "wal", "commits",
            "cpu_client", "cpu_gateway", "cpu_scheduler", "cpu_postgres", "cpu_logsink"]
-RATES = ["orion", "orion_steps", "beanstalkd_8", "beanstalkd_32", "gearmand_pg", "graphile", "pgboss", "three_commits", "sqlfloor_orion", "sqlfloor_lean"]
+RATES = ["orion", "orion_steps", "beanstalkd_8", "beanstalkd_32", "gearmand_pg", "graphile", "pgboss", "pgboss_by_50", "three_commits", "sqlfloor_orion", "sqlfloor_lean"]
 LATENCIES = ["orion_lat", "beanstalkd_lat", "gearmand_pg_lat", "graphile_lat", "pgboss_lat"]
 # name of a goal, whose rate, how many times it
 GOALS = [("1.5x beanstalkd", ["beanstalkd_8", "beanstalkd_32"], 1.5), ("10x graphile-worker", ["graphile"], 10),

@@ -12,11 +12,18 @@
 #ifndef ATTEMPTS
 #define ATTEMPTS 2
 #endif
-#define EPOCHS 3        /* takeovers that are tried, the first one included */
-#define HELLOS 4        /* sessions that are given out */
+#ifndef EPOCHS
+#define EPOCHS 2        /* takeovers that are tried, the first one included */
+#endif
+#ifndef HELLOS
+#define HELLOS 2        /* sessions that are given out */
+#endif
+#ifndef DEPTH
+#define DEPTH 2         /* messages on their way to an agent */
+#endif
 #define NOBODY 2
 
-mtype = { QUEUED, ASSIGNED, RUNNING, ENDED, assign, welcome, hello, accept, result };
+mtype = { QUEUED, ASSIGNED, ENDED, assign, welcome, hello, result };
 
 /* --- the database: one row of each kind */
 byte row_epoch, row_batch;
@@ -28,9 +35,9 @@ byte verdicts;
 /* --- what must never happen */
 byte runs[ATTEMPTS + 1];                 /* by attempt number */
 
-/* Down: type, epoch, session, attempt. Up: type, session, attempt. Whoever believes to lead may be the one that gets it. */
-chan down[2] = [2] of { mtype, byte, byte, byte };
-chan up[2] = [1] of { mtype, byte, byte };
+/* Down: type, epoch, session, attempt. Up: type, attempt. Whoever believes to lead may be the one that gets it. */
+chan down[2] = [DEPTH] of { mtype, byte, byte, byte };
+chan up[2] = [1] of { mtype, byte };
 
 /* --- schedulers ---------------------------------------------------------------------------------------------------- */
 
@@ -38,7 +45,7 @@ proctype scheduler(byte me)
 {
     byte epoch, batch;                   /* epoch 0: it does not lead */
     mtype state;                         /* its memory: the rows, as it loaded or wrote them */
-    byte number, owner, session, from, said_session, said_number;
+    byte number, owner, session, from, said_number;
     byte hellos[2];
     mtype type;
     bool is_selected;                    /* the row was read, and was its own */
@@ -46,7 +53,7 @@ proctype scheduler(byte me)
 standby:
     skip;
     d_step {
-        epoch = 0; batch = 0; number = 0; owner = 0; session = 0; from = 0; said_session = 0; said_number = 0;
+        epoch = 0; batch = 0; number = 0; owner = 0; session = 0; from = 0; said_number = 0;
         hellos[0] = 0; hellos[1] = 0; is_selected = false; state = QUEUED; type = 0;
     }
     /* The lock is free, or its holder was silent for too long and its session is ended: one step, for the row cannot
@@ -60,45 +67,40 @@ standby:
     fi;
 
 leading:
-    from = NOBODY; type = 0;
-    if
-    :: state == QUEUED && number < ATTEMPTS && hellos[0] -> from = 0; type = assign
-    :: state == QUEUED && number < ATTEMPTS && hellos[1] -> from = 1; type = assign
-    :: (state == ASSIGNED || state == RUNNING) -> type = QUEUED                /* the lease runs out: it is lost */
-    :: up[0]?type, said_session, said_number -> from = 0
-    :: up[1]?type, said_session, said_number -> from = 1
-    :: row_epoch == EPOCHS && row_epoch != epoch -> goto done                  /* killed, at last */
-    fi;
+    atomic {
+        from = NOBODY; type = 0; said_number = 0; is_selected = false;
+        if
+        :: state == QUEUED && number < ATTEMPTS && hellos[0] -> from = 0; type = assign
+        :: state == QUEUED && number < ATTEMPTS && hellos[1] -> from = 1; type = assign
+        :: state == ASSIGNED -> type = QUEUED                                  /* the lease runs out: it is lost */
+        :: up[0]?type, said_number -> from = 0
+        :: up[1]?type, said_number -> from = 1
+        :: row_epoch == EPOCHS && row_epoch != epoch -> goto done              /* killed, at last */
+        fi;
 
-    /* What changes nothing needs no commit. */
-    if
-    :: type == hello && row_session == HELLOS -> goto leading
-    :: type == accept && (number != said_number || owner != from || state != ASSIGNED || said_session != session) -> goto leading
-    :: type == result && (number != said_number || owner != from || (state != ASSIGNED && state != RUNNING)) -> goto leading
-    :: else
-    fi;
+        /* What changes nothing needs no commit. */
+        if
+        :: type == hello && (hellos[0] == HELLOS || hellos[1] == HELLOS) -> goto leading
+        :: type == result && (number != said_number || owner != from || state != ASSIGNED) -> goto leading
+        :: else
+        fi;
 
-    d_step {
         if
         :: type == assign -> number++; owner = from; session = hellos[from]; state = ASSIGNED
         :: type == QUEUED -> state = QUEUED
         :: type == hello ->
             hellos[from] = (hellos[0] > hellos[1] -> hellos[0] : hellos[1]) + 1;
-            /* the inventory: sent again if it was never accepted, else kept or lost */
-            if
+            if                           /* what the inventory does not list is sent again, or is lost */
             :: state == ASSIGNED && owner == from && said_number != number -> session = hellos[from]
-            :: state == ASSIGNED && owner == from && said_number == number -> state = RUNNING
-            :: state == RUNNING && owner == from && said_number != number -> state = QUEUED
-            :: else
+            :: state == ASSIGNED && owner == from && said_number != number -> state = QUEUED
+            :: state != ASSIGNED || owner != from || said_number == number
             fi
-        :: type == accept -> state = RUNNING
         :: type == result -> state = ENDED
-        fi
-    }
-
+        fi;
 #ifdef SELECT_FENCE
-    is_selected = (row_epoch == epoch && row_batch == batch);
+        is_selected = (row_epoch == epoch && row_batch == batch);
 #endif
+    }
 send:
     if
     :: atomic {                          /* the commit: whole, or not at all */
@@ -126,33 +128,32 @@ send:
     :: else -> goto standby              /* fenced off: everything it knows is thrown away */
     fi;
 
-    if
-    :: batch++                           /* the answer came */
-    :: true ->                           /* it is lost: the row says whether the batch is in */
+    atomic {
+        if
+        :: batch++                       /* the answer came */
+        :: true ->                       /* it is lost: the row says whether the batch is in */
+            if
 #ifdef BLIND_RESEND
-        if
-        :: type == result -> goto send
-        :: else -> batch++
-        fi
+            :: type == result -> goto send
+            :: type != result -> batch++
 #else
-        if
-        :: row_epoch == epoch && row_batch == batch + 1 -> batch++
-        :: row_epoch == epoch && row_batch == batch -> goto send
-        :: row_epoch != epoch -> goto standby
-        fi
+            :: row_epoch == epoch && row_batch == batch + 1 -> batch++
+            :: row_epoch == epoch && row_batch == batch -> goto send
+            :: row_epoch != epoch -> goto standby
 #endif
-    fi;
-
-    /* Messages leave after the commit. What does not fit is lost. */
-    if
-    :: type == hello && len(down[from]) < 2 -> down[from]!welcome, epoch, hellos[from], 0
-    :: else
-    fi;
-    if
-    :: (type == assign || type == hello) && state == ASSIGNED && owner == from && len(down[owner]) < 2 ->
-        down[owner]!assign, epoch, session, number
-    :: else
-    fi;
+            fi
+        fi;
+        /* Messages leave after the commit. What does not fit is lost. */
+        if
+        :: type == hello && len(down[from]) < DEPTH -> down[from]!welcome, epoch, hellos[from], 0
+        :: else
+        fi;
+        if
+        :: (type == assign || type == hello) && state == ASSIGNED && owner == from && len(down[owner]) < DEPTH ->
+            down[owner]!assign, epoch, session, number
+        :: else
+        fi
+    }
     goto leading;
 
 done:
@@ -163,20 +164,19 @@ done:
 
 proctype agent(byte me)
 {
-    byte seen, session, held, hellos;    /* seen: the highest epoch */
+    byte seen, session, held;            /* seen: the highest epoch */
     bool begun[ATTEMPTS + 1];            /* on its disk */
     byte epoch, said_session, number;
     mtype type;
 
     do
-    :: down[me]?type, epoch, said_session, number ->
+    :: atomic { down[me]?type, epoch, said_session, number ->
         if
-        :: true -> skip                  /* lost on the way */
-#ifndef OLD_EPOCHS
-        :: epoch < seen -> skip
-        :: epoch >= seen ->
-#else
+#ifdef OLD_EPOCHS
         :: true ->
+#else
+        :: epoch < seen
+        :: epoch >= seen ->
 #endif
             assert(epoch >= seen);       /* nothing older is obeyed after something newer */
             seen = epoch;
@@ -188,10 +188,9 @@ proctype agent(byte me)
             :: else
             fi
         fi;
-        epoch = 0; said_session = 0; number = 0; type = 0
-    :: hellos < HELLOS && len(up[me]) < 1 -> hellos++; up[me]!hello, session, held
-    :: held && len(up[me]) < 1 -> up[me]!accept, session, held
-    :: held && len(up[me]) < 1 -> up[me]!result, session, held; held = 0
+        epoch = 0; said_session = 0; number = 0; type = 0 }
+    :: atomic { len(up[me]) < 1 -> up[me]!hello, held }
+    :: atomic { held && len(up[me]) < 1 -> up[me]!result, held; held = 0 }
     :: held -> held = 0                  /* it dies, and its build with it */
     od
 }

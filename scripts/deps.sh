@@ -11,7 +11,7 @@ build="gcc clang make autoconf automake pkg-config git curl ca-certificates
   libcurl4-openssl-dev libsodium-dev libisal-dev libssl-dev libyaml-dev libcmocka-dev"
 run="postgresql-15 git ninja-build cmake make gcc dpkg-dev"
 test="libclang-rt-14-dev llvm-14 postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl perl python3
-  shellcheck mandoc codespell universal-ctags tmux iproute2 procps meson nftables jq lsof pgbouncer"
+  shellcheck spin mandoc codespell universal-ctags tmux iproute2 procps meson nftables jq lsof pgbouncer"
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"

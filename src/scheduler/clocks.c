@@ -1,4 +1,4 @@
-/* clocks.c - leases, acceptance deadlines and the core's timers on CLOCK_BOOTTIME; tells the core what follows from them.
+/* clocks.c - leases, acceptance deadlines and the core's timers on CLOCK_BOOTTIME; tells the core what follows.
  *
  * Leases are renewed in memory only. All leases have one length and so have all deadlines: each kind is a list in the
  * order of running out; the core's timers are a heap (alarms.c). One timer of the loop looks at the heads. While
@@ -41,7 +41,7 @@ struct clocks {
     TAILQ_HEAD(, lease) leases;             /* longest silent first */
     TAILQ_HEAD(, deadline) deadlines;
     struct alarms alarms;
-    uint64_t agents_first_ms;               /* until then a running attempt's time limits wait for what its agent says */
+    uint64_t agents_first_ms;               /* until then a running attempt's time limits wait for its agent's word */
 };
 
 static void lease_end(struct clocks *c, struct lease *l)

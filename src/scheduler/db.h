@@ -94,6 +94,10 @@ void db_load_tasks(struct pg *pg, const struct uuid *after, db_page_fn *fn, void
 void db_load_awaited(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg);
 void db_load_keys(struct pg *pg, const char *project, const char *key, db_page_fn *fn, void *arg);
 
+/* db_words.c: what stands in the rows for the enums of rows.h, in their order. */
+extern const char *const db_priorities[4], *const db_conditions[3], *const db_stops[4], *const db_log_states[3],
+    *const db_supersedes[3];
+
 /* db_rows.c: results as rows, in the arena. */
 void db_read_agents(const struct pg_result *r, struct arena *a, struct core_rows *rows);
 void db_read_projects(const struct pg_result *r, struct arena *a, struct core_rows *rows);

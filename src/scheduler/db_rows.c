@@ -56,12 +56,6 @@ static int read_word(const struct pg_result *r, int row, int col, const char *co
     return 0;
 }
 
-static const char *const priorities[] = { "low", "normal", "high", "critical" };
-static const char *const conditions[] = { "succeeded", "finished", "any" };
-static const char *const stops[] = { NULL, "cancel", "supersede", "time_out" };
-static const char *const log_states[] = { "open", "complete", "gap" };
-static const char *const supersedes[] = { "off", "queued", "running" };
-
 /* --- tasks ----------------------------------------------------------------------------------------------------- */
 
 enum { TASK_SPEC = 1, TASK_STATE = 13, TASK_POLICY = 23, TASK_COLUMNS_END = 33 };
@@ -109,7 +103,7 @@ static const struct policy *read_policy(const struct pg_result *r, struct arena 
         .group = read_text(r, a, row, TASK_POLICY),
         .after = ids,
         .n_after = after.n,
-        .condition = (enum after)read_word(r, row, TASK_POLICY + 2, conditions, ARRAY_LEN(conditions)),
+        .condition = (enum after)read_word(r, row, TASK_POLICY + 2, db_conditions, ARRAY_LEN(db_conditions)),
         .timeout_ms = pg_int(r, row, TASK_POLICY + 3),
         .silence_timeout_ms = pg_int(r, row, TASK_POLICY + 4),
         .queue_timeout_ms = pg_int(r, row, TASK_POLICY + 5),
@@ -136,7 +130,7 @@ static const struct spec *read_spec(const struct pg_result *r, struct arena *a, 
         .labels = read_strs(r, a, row, TASK_SPEC + 7),
         .env = read_pairs(r, a, row, TASK_SPEC + 8),
         .separate_streams = pg_bool(r, row, TASK_SPEC + 10),
-        .priority = (enum priority)read_word(r, row, TASK_SPEC + 11, priorities, ARRAY_LEN(priorities)),
+        .priority = (enum priority)read_word(r, row, TASK_SPEC + 11, db_priorities, ARRAY_LEN(db_priorities)),
         .policy = read_policy(r, a, row),
     };
     return spec;
@@ -185,7 +179,7 @@ static void read_attempt(const struct pg_result *r, struct arena *a, int i, stru
         .commit = read_text(r, a, i, 10),
         .driver = read_text(r, a, i, 11),
         .workspace = read_text(r, a, i, 12),
-        .log_state = (enum log_state)read_word(r, i, 13, log_states, ARRAY_LEN(log_states)),
+        .log_state = (enum log_state)read_word(r, i, 13, db_log_states, ARRAY_LEN(db_log_states)),
         .log_bytes = pg_int(r, i, 14),
         .log_lines = pg_int(r, i, 15),
         .log_chunks = pg_int(r, i, 16),
@@ -193,7 +187,7 @@ static void read_attempt(const struct pg_result *r, struct arena *a, int i, stru
         .started_ms = pg_int(r, i, 19),
         .ended_ms = pg_int(r, i, 20),
         .sink = read_text(r, a, i, 21),
-        .stop = (enum stop)read_word(r, i, 22, stops, ARRAY_LEN(stops)),
+        .stop = (enum stop)read_word(r, i, 22, db_stops, ARRAY_LEN(db_stops)),
     };
     row->has_head = pg_bytes(r, i, 17, row->log_head.b, sizeof row->log_head.b) == sizeof row->log_head.b;
 }
@@ -243,7 +237,7 @@ void db_read_projects(const struct pg_result *r, struct arena *a, struct core_ro
             .name = read_text(r, a, i, 0),
             .weight = pg_int(r, i, 1),
             .is_paused = pg_bool(r, i, 2),
-            .supersede = (enum supersede)read_word(r, i, 3, supersedes, ARRAY_LEN(supersedes)),
+            .supersede = (enum supersede)read_word(r, i, 3, db_supersedes, ARRAY_LEN(db_supersedes)),
         };
 }
 

@@ -114,48 +114,7 @@ static void call(struct pg *pg, enum db_stmt stmt, struct columns *c)
         pg_column_fini(&c->v[i]);
 }
 
-/* --- names ------------------------------------------------------------------------------------------------------ */
-
-static const char *log_state_name(enum log_state s)
-{
-    static const char *const names[] = { [LOG_OPEN] = "open", [LOG_COMPLETE] = "complete", [LOG_GAP] = "gap" };
-
-    return names[s];
-}
-
-static const char *stop_word(enum stop s)
-{
-    static const char *const names[] = { [STOP_NONE] = NULL, [STOP_CANCEL] = "cancel", [STOP_SUPERSEDE] = "supersede",
-                                         [STOP_TIME_OUT] = "time_out" };
-
-    return names[s];
-}
-
-static const char *priority_word(enum priority p)
-{
-    static const char *const names[] = { [PRIORITY_LOW] = "low", [PRIORITY_NORMAL] = "normal", [PRIORITY_HIGH] = "high",
-                                         [PRIORITY_CRITICAL] = "critical" };
-
-    return names[p];
-}
-
-static const char *after_word(enum after a)
-{
-    static const char *const names[] = { [AFTER_SUCCEEDED] = "succeeded", [AFTER_FINISHED] = "finished",
-                                         [AFTER_ANY] = "any" };
-
-    return names[a];
-}
-
-static const char *supersede_word(enum supersede s)
-{
-    static const char *const names[] = { [SUPERSEDE_OFF] = "off", [SUPERSEDE_QUEUED] = "queued",
-                                         [SUPERSEDE_RUNNING] = "running" };
-
-    return names[s];
-}
-
-/* --- tasks -------------------------------------------------------------------------------------------------------- */
+/* --- tasks ------------------------------------------------------------------------------------------------------- */
 
 static void put_after(struct columns *c, const struct policy *p)
 {
@@ -167,7 +126,7 @@ static void put_after(struct columns *c, const struct policy *p)
         pg_array_str(&list, id);
     }
     put_list(c, &list);
-    put_text(c, p->n_after ? after_word(p->condition) : NULL);
+    put_text(c, p->n_after ? db_conditions[p->condition] : NULL);
 }
 
 /* NULL: both causes, as for everybody. */
@@ -194,7 +153,7 @@ static void put_policy(struct columns *c, const struct spec *spec)
     const struct policy *p = spec->policy ? spec->policy : &none;
 
     put_pairs(c, spec->env.v, spec->env.n);
-    put_text(c, priority_word(spec->priority));
+    put_text(c, db_priorities[spec->priority]);
     put_text(c, p->group);
     put_after(c, p);
     put_positive(c, PG_INT8, p->timeout_ms);
@@ -273,7 +232,7 @@ static void write_changed_tasks(struct pg *pg, const struct effects *fx, const s
     call(pg, DB_TASK_UPDATE, &there);
 }
 
-/* --- attempts ------------------------------------------------------------------------------------------------------ */
+/* --- attempts ---------------------------------------------------------------------------------------------------- */
 
 static void write_new_attempts(struct pg *pg, const struct effects *fx)
 {
@@ -329,7 +288,7 @@ static void put_changed(struct columns *c, const struct row_attempt *row)
     put_text(c, row->commit);
     put_text(c, row->driver);
     put_text(c, row->workspace);
-    put_text(c, log_state_name(row->log_state));
+    put_text(c, db_log_states[row->log_state]);
     put_count(c, PG_INT8, row->log_bytes);
     put_count(c, PG_INT8, row->log_lines);
     put_count(c, PG_INT8, row->log_chunks);
@@ -339,7 +298,7 @@ static void put_changed(struct columns *c, const struct row_attempt *row)
         pg_column_null(column(c), PG_BYTEA);
     put_time(c, row->started_ms);
     put_time(c, row->ended_ms);
-    put_text(c, stop_word(row->stop));
+    put_text(c, db_stops[row->stop]);
 }
 
 static void write_changed_attempts(struct pg *pg, const struct effects *fx, const struct db_month *month)
@@ -375,7 +334,7 @@ static void write_lates(struct pg *pg, const struct effects *fx)
     call(pg, DB_ATTEMPT_LATE, &c);
 }
 
-/* --- agents, projects, groups, the queue --------------------------------------------------------------------------- */
+/* --- agents, projects, groups, the queue ------------------------------------------------------------------------- */
 
 static void write_agents(struct pg *pg, const struct effects *fx)
 {
@@ -409,7 +368,7 @@ static void write_projects(struct pg *pg, const struct effects *fx)
         put_text(&c, row->name);
         put_int(&c, row->weight);
         put_bool(&c, row->is_paused);
-        put_text(&c, supersede_word(row->supersede));
+        put_text(&c, db_supersedes[row->supersede]);
     }
     call(pg, DB_PROJECT_PUT, &c);
 }
@@ -432,11 +391,13 @@ static void write_groups(struct pg *pg, const struct effects *fx)
 
 static void write_queue(struct pg *pg, const struct effects *fx)
 {
+    static const char *const words[] = { "f", "t" };
+
     if (fx->queues.n)
-        pg_call(pg, DB_QUEUE_PUT, (const char *const[]){ fx->queues.v[fx->queues.n - 1].is_paused ? "t" : "f" }, 1, NULL, NULL);
+        pg_call(pg, DB_QUEUE_PUT, &words[fx->queues.v[fx->queues.n - 1].is_paused], 1, NULL, NULL);
 }
 
-/* --- keys and events ------------------------------------------------------------------------------------------------ */
+/* --- keys and events --------------------------------------------------------------------------------------------- */
 
 static void write_keys(struct pg *pg, const struct effects *fx)
 {

@@ -105,7 +105,7 @@ static void answer_existing(struct shell *sh, struct route from, const struct uu
     pg_sync(sh->s->pg, NULL, NULL);
 }
 
-/* --- facts --------------------------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;        /* in its task.ack; NULL: not a fact about an attempt */
@@ -153,17 +153,19 @@ static void reject(struct shell *sh, const struct kept *k, const char *sqlstate)
     if (k->kind == INPUT_SUBMIT && strcmp(sqlstate, "23505") == 0)
         answer_existing(sh, k->from, &((const struct msg_task_submit *)message)->task_id);
     else if (k->kind == INPUT_SUBMIT)
-        refuse_submit(sh->s, k->from, &((const struct msg_task_submit *)message)->task_id, "storage_refused", NOT_STORED);
+        refuse_submit(sh->s, k->from, &((const struct msg_task_submit *)message)->task_id, "storage_refused",
+                      NOT_STORED);
     else if (changes[k->kind].is_change)
         refuse_change(sh->s, k->from, uuid_at(message, changes[k->kind].request_id), "storage_refused", NOT_STORED);
     else if (k->kind == INPUT_SEALED)   /* or the sink would be asked for ever */
-        seals_done(sh->s->seals, &((const struct msg_log_sealed *)message)->task_id, ((const struct msg_log_sealed *)message)->attempt);
+        seals_done(sh->s->seals, &((const struct msg_log_sealed *)message)->task_id,
+                   ((const struct msg_log_sealed *)message)->attempt);
     else if (facts[k->kind].name)
         give_up(sh, k, message);
     arena_fini(&arena);
 }
 
-/* --- the batch ------------------------------------------------------------------------------------------------------ */
+/* --- the batch --------------------------------------------------------------------------------------------------- */
 
 /* The new core begins with what is urgent and is told anew what was added to it: what is kept of that is void. */
 static void forget_loaded(struct kept_list *list)

@@ -262,7 +262,7 @@ static bool pump(void *arg)
     return sh->n_waiting && !sh->is_in_flight;
 }
 
-/* --- leadership ----------------------------------------------------------------------------------------------------- */
+/* --- leadership -------------------------------------------------------------------------------------------------- */
 
 static void on_lease(void *arg, const struct uuid *agent_id, int64_t session)
 {

@@ -1,11 +1,19 @@
 #!/bin/bash
 # The simulator keeps its promises for many seeds, and notices each of the planted bugs.
 #
-#   SIM     the program (default: of the build tree)
-#   SEEDS   lives without a bug (default 2000)
+#   SEEDS     lives without a bug (default 10000), by the program of ORION_BUILD_FAST if there is one
+#   CHECKED   lives by the program of ORION_BUILD, the one with sanitizers (default 300)
+#
+# Overnight: SEEDS=1000000 tests/sim/run.sh
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
-SIM=${SIM:-${ORION_BUILD:-$TOP}/tests/sim/sim}
-SEEDS=${SEEDS:-2000}
+CHECKED_SIM=${ORION_BUILD:-$TOP}/tests/sim/sim
+SIM=${ORION_BUILD_FAST:-$TOP/build/fast}/tests/sim/sim
+[ -x "$SIM" ] || SIM=$CHECKED_SIM
+SEEDS=${SEEDS:-10000}
+CHECKED=${CHECKED:-300}
+JOBS=$(nproc)
+T=$(mktemp -d /tmp/orion-sim-XXXXXX)
+trap 'rm -rf "$T"' EXIT
 bad=0
 n=0
 ok() { # STATUS NAME OUTPUT
@@ -17,15 +25,33 @@ ok() { # STATUS NAME OUTPUT
     fi
 }
 
-out=$("$SIM" --seeds "$SEEDS" 2>&1)
+# shards PROGRAM SEEDS: all of them, on every processor; the output of the first shard that failed, or of the last
+shards() {
+    local size=$((($2 + JOBS - 1) / JOBS)) i pids=() status=0
+    for ((i = 0; i < JOBS; i++)); do
+        "$1" --first $((1 + i * size)) --seeds $size >"$T/$i" 2>&1 &
+        pids+=($!)
+    done
+    for ((i = 0; i < JOBS; i++)); do
+        wait "${pids[i]}" || { status=1; cat "$T/$i"; break; }
+    done
+    [ $status != 0 ] || cat "$T"/[0-9]*
+    rm -f "$T"/[0-9]*
+    return $status
+}
+
+out=$(shards "$SIM" "$SEEDS")
 ok $? "$SEEDS seeds" "$out"
-for bug in early-messages blind-resend forgetful-inventory lost-rows; do
-    out=$("$SIM" --seeds 1000 --bug $bug 2>&1)
+printf '%s\n' "$out" | tail -5 | sed 's/^/# /'
+out=$(shards "$CHECKED_SIM" "$CHECKED")
+ok $? "$CHECKED seeds with sanitizers" "$out"
+for bug in $("$SIM" --bugs); do
+    out=$("$SIM" --seeds 1000 --bug "$bug" 2>&1)
     seed=$(sed -n 's/^replay: sim --seed \([0-9]*\) .*/\1/p' <<<"$out")
     [ -n "$seed" ]
     ok $? "$bug is caught (seed ${seed:-none})" "$out"
 done
-again=$("$SIM" --seed "${seed:-1}" --bug lost-rows 2>&1)
+again=$("$SIM" --seed "${seed:-1}" --bug "$bug" 2>&1)
 [ "$again" = "$out" ]
 ok $? "a seed gives the same life again" "$(diff <(echo "$out") <(echo "$again") | head)"
 echo "1..$n"
