@@ -114,7 +114,7 @@ static void answered(struct submitter *one)
     one->is_busy = false;
     if (++b->kept == b->settings->tasks)
         b->kept_ns = clock_boot_ns();
-    if (!b->settings->rate && has_more(b))
+    if (b->settings->rate <= 0 && has_more(b))
         submit(one);
     bench_check_end(b);
 }

@@ -129,7 +129,7 @@ static void report(const struct figures *all, size_t n, size_t rounds)
 
     printf("%10s %8s", "queued", "agents");
     for (size_t k = 0; k < GROWTH_KINDS; k++)
-        printf(" %9s", growth_kind_name(k));
+        printf(" %9s", growth_kind_name((enum growth_kind)k));
     printf(" %9s %12s %14s\n", "cycle ns", "bytes/task", "resident/task");
     for (const struct figures *f = all; f < all + n; f++) {
         printf("%10zu %8zu", f->queued, f->agents);

@@ -16,7 +16,7 @@
 #define EPOCHS 2        /* takeovers that are tried, the first one included */
 #endif
 #ifndef HELLOS
-#define HELLOS 2        /* sessions that are given out */
+#define HELLOS 2        /* sessions that are given out; hellos of an agent */
 #endif
 #ifndef DEPTH
 #define DEPTH 2         /* messages on their way to an agent */
@@ -164,7 +164,7 @@ done:
 
 proctype agent(byte me)
 {
-    byte seen, session, held;            /* seen: the highest epoch */
+    byte seen, session, held, hellos;    /* seen: the highest epoch */
     bool begun[ATTEMPTS + 1];            /* on its disk */
     byte epoch, said_session, number;
     mtype type;
@@ -189,7 +189,7 @@ proctype agent(byte me)
             fi
         fi;
         epoch = 0; said_session = 0; number = 0; type = 0 }
-    :: atomic { len(up[me]) < 1 -> up[me]!hello, held }
+    :: atomic { hellos < HELLOS && len(up[me]) < 1 -> hellos++; up[me]!hello, held }
     :: atomic { held && len(up[me]) < 1 -> up[me]!result, held; held = 0 }
     :: held -> held = 0                  /* it dies, and its build with it */
     od
