@@ -66,15 +66,16 @@ char *session_url(const char *url)
 
 /* --- down and up again ----------------------------------------------------------------------------- */
 
-/* Anything between nothing and a bound that doubles: a farm of agents does not come back in one moment. */
-static uint64_t backoff_ms(unsigned failures)
+/* Anything between nothing and a bound that doubles: a farm of agents does not come back in one moment. A heartbeat is
+ * the longest, or an outage that is shorter than a lease could still cost it. */
+static uint64_t backoff_ms(unsigned failures, uint64_t heartbeat_ms)
 {
-    uint64_t bound = BACKOFF_FIRST_MS, random;
+    uint64_t max = heartbeat_ms < BACKOFF_MAX_MS ? heartbeat_ms : BACKOFF_MAX_MS, bound = BACKOFF_FIRST_MS, random;
 
-    while (failures-- && bound < BACKOFF_MAX_MS)
+    while (failures-- && bound < max)
         bound *= 2;
-    if (bound > BACKOFF_MAX_MS)
-        bound = BACKOFF_MAX_MS;
+    if (bound > max)
+        bound = max;
     hash_random(&random, sizeof(random));
     return random % (bound + 1);
 }
@@ -92,7 +93,7 @@ static void session_drop(struct session *s)
 
 static void session_lost(struct session *s, const char *why)
 {
-    uint64_t wait_ms = backoff_ms(s->failures++);
+    uint64_t wait_ms = backoff_ms(s->failures++, (uint64_t)s->heartbeat_ms);
 
     session_drop(s);
     if (s->is_over) {

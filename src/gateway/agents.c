@@ -376,6 +376,14 @@ void agents_leader_up(struct agents *a, uint64_t epoch)
     }
 }
 
+void agents_leader_lost(struct agents *a)
+{
+    struct agent *c;
+
+    TAILQ_FOREACH(c, &a->list, entry)
+        c->epoch = 0;
+}
+
 size_t agents_count(const struct agents *a)
 {
     return a->by_number.used;

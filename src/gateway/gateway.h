@@ -92,6 +92,7 @@ void agents_welcomed(struct agents *a, uint64_t conn, const struct msg_agent_wel
 void agents_refuse(struct agents *a, uint64_t conn, int64_t code, const char *reason);
 bool agents_has_greeted(const struct agents *a, uint64_t conn);
 void agents_leader_up(struct agents *a, uint64_t epoch);  /* who does not know this leader says hello again */
+void agents_leader_lost(struct agents *a);  /* nobody does: what it told them meanwhile may not have come through */
 void agents_drain(struct agents *a);
 
 /* submit.c - submissions on their way to the leader. */

@@ -31,6 +31,7 @@ static void leader_lost(struct scheds *s)
     s->leader = NULL;
     log_warn("no scheduler leads");
     hops_leader_down(s->g->hops);
+    agents_leader_lost(s->g->agents);
 }
 
 static void on_welcome(void *arg, const struct msg_head *head, const struct msg_bus_welcome *welcome)

@@ -93,6 +93,18 @@ void keys_sort(struct core *core)
     mem_free(&all);
 }
 
+/* It was made in this batch (the clock jumped since): its row is never written. */
+static bool key_take_back(struct effects *fx, const struct idem_key *k)
+{
+    for (size_t i = 0; i < fx->keys.n; i++) {
+        if (strcmp(fx->keys.v[i].key, k->key) != 0 || strcmp(fx->keys.v[i].project, k->project) != 0)
+            continue;
+        fx->keys.v[i] = fx->keys.v[--fx->keys.n];
+        return true;
+    }
+    return false;
+}
+
 /* At most two at a time, so that no step pays for a busy day; the oldest first. */
 void keys_expire(struct step *s)
 {
@@ -101,9 +113,11 @@ void keys_expire(struct step *s)
         struct row_key *row;
         if (!k || k->created_ms + CORE_KEY_MS > s->core->now_ms)
             return;
-        row = effects_old_key(s->fx);
-        row->project = step_text(s, k->project);
-        row->key = step_text(s, k->key);
+        if (!key_take_back(s->fx, k)) {
+            row = effects_old_key(s->fx);
+            row->project = step_text(s, k->project);
+            row->key = step_text(s, k->key);
+        }
         key_free(s->core, &k);
     }
 }

@@ -338,11 +338,11 @@ int shell_load_more(struct shell *sh, const struct core_rows *rows, struct err *
     return 0;
 }
 
-/* The core names all its timers and unsealed logs again: those of the tasks that came later were not known to
- * shell_begin. */
+/* The core names all its timers again: those of the tasks that came later were not known to shell_begin. Its unsealed
+ * logs were: and what ended since is sealed when that is committed, not before. */
 void shell_loaded(struct shell *sh)
 {
-    static const struct core_watch watch = { .timer = on_core_timer, .unsealed = on_unsealed };
+    static const struct core_watch watch = { .timer = on_core_timer };
     const struct input_loaded all = { .is_all = true };
     struct kept *k;
 

@@ -45,7 +45,8 @@ static void hello(struct world *w, const struct packet *connection)
     struct sim_agent *a = &w->agents[i];
     struct msg_held held[HELD_MAX];
     struct msg_agent_hello m = { .major = 1, .minor = a->has_count, .agent_id = a->id, .instance = a->instance,
-                                 .name = "agent", .version = "1", .slots = a->slots, .labels = { a->labels, a->n_labels } };
+                                 .name = "agent", .version = "1", .slots = a->slots,
+                                 .labels = { a->labels, a->n_labels } };
 
     if (!a->conn || a->conn != connection->conn || a->is_welcome)
         return;
@@ -125,7 +126,7 @@ void agent_receive(struct world *w, int agent, enum msg_type type, const void *m
     }
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------- */
+/* --- life -------------------------------------------------------------------------------------------------------- */
 
 static void repeat(struct world *w, const struct packet *p)
 {
@@ -197,8 +198,9 @@ static void cut(struct world *w, int agent)
 static void impostor(struct world *w, int agent)
 {
     const struct sim_agent *a = &w->agents[agent];
-    const struct msg_agent_hello m = { .major = 1, .minor = 1, .agent_id = a->id, .instance = { { 0x66 } }, .name = "agent",
-                                       .version = "1", .slots = 1, .labels = { a->labels, a->n_labels } };
+    const struct msg_agent_hello m = { .major = 1, .minor = 1, .agent_id = a->id, .instance = { { 0x66 } },
+                                       .name = "agent", .version = "1", .slots = 1,
+                                       .labels = { a->labels, a->n_labels } };
 
     world_trace(w, "somebody says to be agent %d", agent);
     net_up(w, (struct packet){ .gateway = (int)world_random(w, GATEWAYS), .agent = agent, .conn = ++w->last_conn },
@@ -239,7 +241,7 @@ void agents_start(struct world *w)
         a->id = (struct uuid){ { 0xA0, (uint8_t)i } };
         a->instance = (struct uuid){ { 0x10, (uint8_t)i } };
         a->slots = world_ms(w, 1, 4);
-        a->has_count = world_random(w, 5) > 0;
+        a->has_count = w->faults[FAULT_GATEWAY] || world_random(w, 2);   /* a late hello of one without it is obeyed */
         label_agent(w, i);
         world_in(w, world_ms(w, 0, 8000), connect_agent, &p);
         world_in(w, 1000 + i, heartbeat, &p);

@@ -15,8 +15,9 @@ static bool is_same_text(const char *a, const char *b)
 
 bool is_same_build(const struct spec *a, const struct spec *b)
 {
-    if (!is_same_text(a->project, b->project) || !is_same_text(a->repo, b->repo) || !is_same_text(a->target, b->target) ||
-        !is_same_text(a->driver, b->driver) || a->labels.n != b->labels.n || a->env.n != b->env.n)
+    if (!is_same_text(a->project, b->project) || !is_same_text(a->repo, b->repo) ||
+        !is_same_text(a->target, b->target) || !is_same_text(a->driver, b->driver) || a->labels.n != b->labels.n ||
+        a->env.n != b->env.n)
         return false;
     for (size_t i = 0; i < a->labels.n; i++)   /* at most one here */
         if (strcmp(a->labels.v[i], b->labels.v[i]) != 0)
@@ -24,7 +25,7 @@ bool is_same_build(const struct spec *a, const struct spec *b)
     return true;
 }
 
-/* --- where attempts may begin --------------------------------------------------------------------------------------- */
+/* --- where attempts may begin ------------------------------------------------------------------------------------ */
 
 static void check_after(struct world *w, const struct row_task *t)
 {
@@ -89,12 +90,18 @@ static void check_group(struct world *w, const struct sim_shell *sh, const char 
         world_fail(w, "group %s holds %lld of %lld", name, (long long)held, (long long)capacity);
 }
 
-static void check_slots(struct world *w, const struct uuid *agent)
+static void check_slots(struct world *w, const struct sim_shell *sh, const struct uuid *agent)
 {
     const struct row_agent *now = table_get(&w->db.agents, agent), *before = table_get(&w->agents_before, agent);
     const struct row_attempt *at;
     int64_t busy = 0, slots = now->slots;
+    int hellos = 0;
 
+    for (size_t i = 0; i < sh->flight.events.n; i++)
+        hellos += strcmp(sh->flight.events.v[i].kind, "agent.up") == 0 &&
+                  uuid_cmp(&sh->flight.events.v[i].agent_id, agent) == 0;
+    if (hellos > 1)   /* each may have said another number */
+        return;
     if (before && before->slots > slots)
         slots = before->slots;
     for (size_t i = 0; (at = table_next(&w->db.attempts, &i));)
@@ -110,13 +117,13 @@ static void check_new_attempts(struct world *w, const struct sim_shell *sh)
         const struct row_task *t = db_task(w, &at->task_id);
         if (!at->is_new || !t)
             continue;
-        check_slots(w, &at->agent_id);
+        check_slots(w, sh, &at->agent_id);
         if (t->spec->policy && t->spec->policy->group)
             check_group(w, sh, t->spec->policy->group);
     }
 }
 
-/* --- twins and kin --------------------------------------------------------------------------------------------------- */
+/* --- twins and kin ----------------------------------------------------------------------------------------------- */
 
 static bool is_open_at(const struct sim_note *note, int64_t seq)
 {
@@ -186,7 +193,7 @@ static void check_kin(struct world *w)
             world_fail(w, "task %s should have been superseded", id_short(&note->task, id));
 }
 
-/* --- times ------------------------------------------------------------------------------------------------------------- */
+/* --- times ------------------------------------------------------------------------------------------------------- */
 
 /* The farm had one leader that could act all the time since. */
 static bool is_calm_since(const struct world *w, int64_t ms)
@@ -202,7 +209,8 @@ void check_ended(struct world *w, const struct sim_note *note)
     char id[16];
 
     id_short(&note->task, id);
-    if (is_calm_since(w, note->cancel_ms) && note->stop_seq && w->now_ms > note->cancel_ms + w->config.stop_ms + SLACK_MS)
+    if (is_calm_since(w, note->cancel_ms) && note->stop_seq &&
+        w->now_ms > note->cancel_ms + w->config.stop_ms + SLACK_MS)
         world_fail(w, "task %s ends %lld ms after it was told to", id, (long long)(w->now_ms - note->cancel_ms));
     if (is_calm_since(w, note->accepted_ms) && p && p->timeout_ms &&
         w->now_ms > note->accepted_ms + p->timeout_ms + 2 * w->config.stop_ms + SLACK_MS)
@@ -216,7 +224,7 @@ void check_ended(struct world *w, const struct sim_note *note)
         world_fail(w, "task %s is ended long after its queue timeout", id);
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------------- */
+/* --- answers ----------------------------------------------------------------------------------------------------- */
 
 static bool is_changed(const struct effects *fx, const struct uuid *task)
 {
@@ -257,7 +265,7 @@ void check_reasons(struct world *w, const struct sim_shell *sh)
             check_reason(w, sh, sh->flight.messages.v[i].message);
 }
 
-/* --- a commit --------------------------------------------------------------------------------------------------------------- */
+/* --- a commit ---------------------------------------------------------------------------------------------------- */
 
 /* What the rows said before the next commit. */
 static void remember(struct world *w, const struct effects *fx)

@@ -24,7 +24,7 @@ bool check_is_over(const struct world *w)
     return true;
 }
 
-/* --- attempts ------------------------------------------------------------------------------------------------------ */
+/* --- attempts ---------------------------------------------------------------------------------------------------- */
 
 static bool is_retried(const struct row_task *t, const struct row_attempt *at)
 {
@@ -54,19 +54,20 @@ static void check_attempt(struct world *w, const struct row_task *t, const struc
         world_fail(w, "attempt %s.%lld is said to have started and never ran", id, (long long)at->number);
     if (at->number < t->attempt && !is_retried(t, at))
         world_fail(w, "attempt %s.%lld ended %s and was tried again", id, (long long)at->number, name);
-    if (at->state == ATTEMPT_LOST && at->message && strstr(at->message, "came back without it") && run && !run->was_lost &&
-        w->agents[run->agent].has_count)   /* else a late hello may have spoken for it */
+    if (at->state == ATTEMPT_LOST && at->message && strstr(at->message, "came back without it") && run &&
+        !run->was_lost)
         world_fail(w, "attempt %s.%lld was thrown away although its agent had it", id, (long long)at->number);
     if (!has_verdict || (at->state == ATTEMPT_FAILED && strcmp(at->cause, "infrastructure") == 0))
         return;
     if (!run || !run->outcome || strcmp(run->outcome, name) != 0)
         world_fail(w, "attempt %s.%lld is %s, its agent saw %s", id, (long long)at->number, name,
                    run && run->outcome ? run->outcome : "nothing");
-    if (at->number == t->attempt && at->stop == STOP_NONE && !is_retried(t, at) && strcmp(name, task_state_name(t->state)) != 0)
+    if (at->number == t->attempt && at->stop == STOP_NONE && !is_retried(t, at) &&
+        strcmp(name, task_state_name(t->state)) != 0)
         world_fail(w, "task %s ended %s, its attempt %s", id, task_state_name(t->state), name);
 }
 
-/* --- tasks --------------------------------------------------------------------------------------------------------- */
+/* --- tasks ------------------------------------------------------------------------------------------------------- */
 
 static bool is_superseded_rightly(struct world *w, const struct row_task *t)
 {
@@ -113,7 +114,7 @@ static void check_run(struct world *w, const struct sim_run *run)
                    (long long)run->attempt);
 }
 
-/* --- clients ------------------------------------------------------------------------------------------------------- */
+/* --- clients ----------------------------------------------------------------------------------------------------- */
 
 /* Keys are kept for a day, and the farm's time may have jumped that far. */
 static bool may_have_expired(const struct world *w)
@@ -169,8 +170,12 @@ static void check_change(struct world *w, int i)
         world_fail(w, "change %d never got an answer", i);
     for (int k = 0; k < i && c->key && c->is_done && !may_have_expired(w); k++) {
         const struct sim_change *o = &w->changes[k];
-        if (o->key == c->key && o->is_done && o->body != c->body)
+        if (o->key != c->key || !o->is_done)
+            continue;
+        if (o->body != c->body)
             world_fail(w, "changes %d and %d used one key for two requests", k, i);
+        else if (!o->is_replayed && !c->is_replayed)
+            world_fail(w, "changes %d and %d used one key for one request, and it was done twice", k, i);
     }
 }
 

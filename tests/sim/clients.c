@@ -12,7 +12,7 @@
 #define COMMIT_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define PICK(w, array) (array)[world_random(w, ARRAY_LEN(array))]
 
-/* --- what is asked for --------------------------------------------------------------------------------------------- */
+/* --- what is asked for ------------------------------------------------------------------------------------------- */
 
 static struct msg_strs strs(struct world *w, const char *one)
 {
@@ -187,14 +187,15 @@ void client_gateway_died(struct world *w, int gateway)
     }
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------- */
+/* --- answers ----------------------------------------------------------------------------------------------------- */
 
 void client_submitted(struct world *w, const struct msg_task_submitted *m)
 {
     struct sim_client *c = client_by_task(w, &m->request_id);
     char id[16];
 
-    world_trace(w, "client %d is told %s%s", (int)(c - w->clients), id_short(&m->task_id, id), m->joined ? ", joined" : "");
+    world_trace(w, "client %d is told %s%s", (int)(c - w->clients), id_short(&m->task_id, id),
+                m->joined ? ", joined" : "");
     if (!db_task(w, &m->task_id))
         world_fail(w, "task %s is promised and not committed", id_short(&m->task_id, id));
     if (c->is_bad)

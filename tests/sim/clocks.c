@@ -1,9 +1,11 @@
 /* clocks.c - leases, acceptance deadlines and the core's timers, by the steady clock; log.seal until it is answered.
  *
  * They stand still while the database is not there, and wait for a process that sleeps. */
+#include <string.h>
+
 #include "tests/sim/world.h"
 
-enum { TICK_MS = 500, WAIT_MS = 300 };
+enum { TICK_MS = 500, WAIT_MS = 300, SILENT_MS = 5000 };
 
 /* Does this happening still belong to the core, and may it happen now? Else it is put off, or void. */
 static struct sim_shell *shell_of(struct world *w, const struct packet *p, happen_fn *fn)
@@ -23,7 +25,7 @@ static struct sim_shell *shell_of(struct world *w, const struct packet *p, happe
     return sh;
 }
 
-/* --- deadlines and timers ------------------------------------------------------------------------------------------- */
+/* --- deadlines and timers ---------------------------------------------------------------------------------------- */
 
 static void accept_out(struct world *w, const struct packet *p)
 {
@@ -64,7 +66,14 @@ void clocks_timer(struct world *w, struct sim_shell *sh, const struct core_timer
     world_in(w, t->in_ms > 0 ? t->in_ms : 0, timer_out, &p);
 }
 
-/* --- leases ----------------------------------------------------------------------------------------------------------- */
+/* --- leases ------------------------------------------------------------------------------------------------------ */
+
+/* A gateway that says nothing cannot tell that its agents are gone. */
+static void lease_silent(struct world *w, struct sim_shell *sh, const struct sim_lease *l)
+{
+    if (l->session && l->to.peer && !l->is_gone && w->now_ms - sh->heard_ms[l->to.peer - 1] > SILENT_MS)
+        clocks_gone(w, sh, l->session);
+}
 
 static void lease_tick(struct world *w, const struct packet *p)
 {
@@ -73,6 +82,9 @@ static void lease_tick(struct world *w, const struct packet *p)
     for (int i = 0; sh && i < w->n_agents; i++) {
         struct sim_lease *l = &sh->leases[i];
         struct input_clock clock = { w->agents[i].id, 0, l->session };
+        lease_silent(w, sh, l);
+        if (sh->life != p->life)
+            return;
         if (!l->session || l->is_out || w->now_ms - l->heard_ms < w->lease_ms)
             continue;
         l->is_out = true;
@@ -85,7 +97,8 @@ static void lease_tick(struct world *w, const struct packet *p)
         world_in(w, TICK_MS, lease_tick, p);
 }
 
-static void lease_begin(struct world *w, struct sim_shell *sh, const struct uuid *agent, int64_t session, struct route to)
+static void lease_begin(struct world *w, struct sim_shell *sh, const struct uuid *agent, int64_t session,
+                        struct route to)
 {
     for (int i = 0; i < w->n_agents; i++)
         if (uuid_cmp(&w->agents[i].id, agent) == 0)
@@ -144,13 +157,14 @@ void clocks_message(struct world *w, struct sim_shell *sh, const struct core_mes
         accept_begin(w, sh, &(struct input_clock){ assign->task_id, assign->attempt, assign->session });
 }
 
-/* --- seals: repeated until the sink has answered --------------------------------------------------------------------- */
+/* --- seals: repeated until the sink has answered ----------------------------------------------------------------- */
 
 static void seal_send(struct world *w, const struct packet *p);
 
 static void sealed(struct world *w, const struct packet *p)
 {
-    const struct msg_log_sealed m = { .task_id = p->task, .attempt = p->attempt, .state = p->number >= 0 ? "complete" : "gap",
+    const struct msg_log_sealed m = { .task_id = p->task, .attempt = p->attempt,
+                                      .state = p->number >= 0 ? "complete" : "gap",
                                       .bytes = p->number >= 0 ? p->number : 3, .lines = 1 };
     const struct msg_head head = { .type = MSG_LOG_SEALED };
     struct uuid key = attempt_key(&p->task, p->attempt);
@@ -191,7 +205,7 @@ void seal_begin(struct world *w, struct sim_shell *sh, const struct msg_log_seal
     seal_send(w, &p);
 }
 
-/* --- the core's life -------------------------------------------------------------------------------------------------- */
+/* --- the core's life --------------------------------------------------------------------------------------------- */
 
 struct watched {
     struct world *w;
@@ -246,10 +260,9 @@ void clocks_begin(struct world *w, struct sim_shell *sh)
     struct packet p = { .shell = sh->index, .life = sh->life };
     struct watched on = { w, sh };
 
-    /* Sessions that are over must still be told so, unless a new epoch makes everybody say hello again. */
-    for (int i = 0; i < AGENTS_MAX; i++)
-        if (!sh->replaced || !sh->leases[i].is_out)
-            sh->leases[i] = (struct sim_lease){ 0 };
+    memset(sh->leases, 0, sizeof sh->leases);
+    for (int i = 0; i < GATEWAYS; i++)
+        sh->heard_ms[i] = w->now_ms;
     sh->clocks++;
     core_each(sh->core, &watch, &on);
     if (sh->replaced)
@@ -261,7 +274,7 @@ void clocks_begin(struct world *w, struct sim_shell *sh)
 
 void clocks_loaded(struct world *w, struct sim_shell *sh)
 {
-    static const struct core_watch watch = { .timer = watch_timer, .unsealed = watch_unsealed };
+    static const struct core_watch watch = { .timer = watch_timer };
     struct watched on = { w, sh };
 
     sh->clocks++;

@@ -24,7 +24,7 @@ static const char *keep(struct world *w, const char *text)
     return arena_strdup(&w->arena, text);
 }
 
-/* --- one function per table ------------------------------------------------------------------------------------------ */
+/* --- one function per table -------------------------------------------------------------------------------------- */
 
 static void put_task(struct world *w, const struct row_task *in)
 {
@@ -146,7 +146,7 @@ static void put_event(struct world *w, const struct row_event *ev)
     w->db.now_ms = ev->at_ms;
 }
 
-/* --- batches ----------------------------------------------------------------------------------------------------------- */
+/* --- batches ----------------------------------------------------------------------------------------------------- */
 
 static bool is_bad(const char *text)
 {
@@ -157,12 +157,13 @@ static bool is_bad(const char *text)
 static enum db_answer check_constraints(const struct world *w, const struct sim_shell *sh)
 {
     const struct effects *fx = &sh->flight;
+    int64_t now_ms = fx->events.n ? fx->events.v[fx->events.n - 1].at_ms : w->db.now_ms;
 
     for (size_t i = 0; i < fx->tasks.n; i++) {
         const struct row_task *t = &fx->tasks.v[i], *before = db_task(w, &t->id);
         if (t->is_new && is_bad(t->spec->driver))
             return DB_REFUSED;
-        if (t->is_new && before && (!sh->began_whole || !db_is_loaded(w, before)))
+        if (t->is_new && before && (!sh->began_whole || !db_is_loaded(w, before, now_ms)))
             return DB_EXISTS;
     }
     for (size_t i = 0; i < fx->attempts.n; i++)

@@ -30,14 +30,14 @@ static bool has_attempt(const struct world *w, const struct row_task *t, bool is
     return false;
 }
 
-static bool is_recent(const struct world *w, const struct row_task *t)
+static bool is_recent(const struct row_task *t, int64_t now_ms)
 {
-    return t->ended_ms && t->ended_ms + CORE_RECENT_MS > w->db.now_ms;
+    return t->ended_ms && t->ended_ms + CORE_RECENT_MS > now_ms;
 }
 
-bool db_is_loaded(const struct world *w, const struct row_task *t)
+bool db_is_loaded(const struct world *w, const struct row_task *t, int64_t now_ms)
 {
-    return !t->ended_ms || is_recent(w, t) || has_attempt(w, t, false);
+    return !t->ended_ms || is_recent(t, now_ms) || has_attempt(w, t, false);
 }
 
 static void add_task(struct world *w, struct rows *r, const struct row_task *t)
@@ -57,8 +57,8 @@ static void add_task(struct world *w, struct rows *r, const struct row_task *t)
     }
 }
 
-/* What it waits for may have ended while nobody had loaded it: then that comes along. */
-static void add_named(struct world *w, struct rows *r, const struct row_task *t)
+/* What somebody waits for may have ended while nobody had loaded that one: then it comes along. */
+static void add_awaited(struct world *w, struct rows *r, const struct row_task *t)
 {
     const struct policy *p = t->spec->policy;
 
@@ -123,7 +123,7 @@ static int by_id(const void *x, const void *y)
     return uuid_cmp(&a->id, &b->id);
 }
 
-/* A page of the queue; NULL behind the last. */
+/* A page of the queue; behind the last, what its tasks wait for and the keys. */
 static void add_page(struct world *w, struct rows *r, struct uuid *from)
 {
     const struct row_task **open = arena_alloc(r->arena, (w->db.tasks.used + 1) * sizeof *open), *t;
@@ -138,10 +138,10 @@ static void add_page(struct world *w, struct rows *r, struct uuid *from)
             add_task(w, r, open[i]);
         *from = open[i]->id;
     }
-    for (size_t i = 0; i < n && i < want; i++)
-        add_named(w, r, open[i]);
     if (n)
         return;
+    for (size_t at = 0; (t = table_next(&w->db.tasks, &at));)
+        add_awaited(w, r, t);
     add_keys(w, r);
     memset(from->b, 0xFF, sizeof from->b);
 }
@@ -149,8 +149,9 @@ static void add_page(struct world *w, struct rows *r, struct uuid *from)
 static bool is_wanted(const struct world *w, const struct row_task *t, enum page page)
 {
     if (page == PAGE_ALL)
-        return db_is_loaded(w, t);
-    return has_attempt(w, t, true) || has_attempt(w, t, false) || is_recent(w, t) || (!t->ended_ms && is_fresh(w, t));
+        return db_is_loaded(w, t, w->db.now_ms);
+    return has_attempt(w, t, true) || has_attempt(w, t, false) || is_recent(t, w->db.now_ms) ||
+           (!t->ended_ms && is_fresh(w, t));
 }
 
 const struct core_rows *db_rows(struct world *w, struct arena *arena, enum page page, struct uuid *from)

@@ -9,7 +9,7 @@
 
 /* --- lists ------------------------------------------------------------------------------------------------------- */
 
-void kept_add(struct kept_list *list, const struct kept *k)
+void kept_add(struct kept_list *list, struct kept *k)
 {
     if (list->n == list->cap) {
         list->cap = list->cap ? list->cap * 2 : 16;
@@ -175,7 +175,7 @@ uint64_t effects_digest(const struct effects *fx)
     return d;
 }
 
-/* --- running it again ------------------------------------------------------------------------------------------------ */
+/* --- running it again -------------------------------------------------------------------------------------------- */
 
 static struct core *load(struct world *w, const struct core_rows *rows)
 {

@@ -8,7 +8,7 @@
 #include "lib/mem.h"
 #include "tests/sim/world.h"
 
-enum { MINUTE_MS = 60000, HOUR_MS = 3600000, PATIENCE_MS = 3000 };
+enum { MINUTE_MS = 60000, HOUR_MS = 3600000, PATIENCE_MS = 3000, BEAT_MS = 1000 };
 
 static struct sim_shell *holder(struct world *w)
 {
@@ -18,7 +18,19 @@ static struct sim_shell *holder(struct world *w)
     return NULL;
 }
 
-/* --- loading ------------------------------------------------------------------------------------------------------- */
+/* An idle leader moves the row, and sees when it is not its own any more. */
+static void beat(struct world *w, const struct packet *p)
+{
+    struct sim_shell *sh = &w->shells[p->shell];
+
+    world_in(w, BEAT_MS, beat, p);
+    if (sh->state != SHELL_LEADING || shell_is_asleep(w, sh) || sh->is_cut || sh->epoch == w->db.epoch)
+        return;
+    world_trace(w, "scheduler %d learns that it was replaced", sh->index);
+    shell_end(w, sh, SHELL_STANDBY);
+}
+
+/* --- loading ----------------------------------------------------------------------------------------------------- */
 
 static void load_behind(struct world *w, const struct packet *p);
 
@@ -110,7 +122,7 @@ void lead_rebuild(struct world *w, struct sim_shell *sh)
     world_in(w, world_ms(w, 10, 300), load, &p);
 }
 
-/* --- taking over ------------------------------------------------------------------------------------------------------ */
+/* --- taking over ------------------------------------------------------------------------------------------------- */
 
 static void clock_jump(struct world *w, struct sim_shell *sh)
 {
@@ -158,7 +170,7 @@ static void watch(struct world *w, const struct packet *p)
         take(w, sh->index);
 }
 
-/* --- what happens to a leader ------------------------------------------------------------------------------------------ */
+/* --- what happens to a leader ------------------------------------------------------------------------------------ */
 
 static void restart(struct world *w, const struct packet *p)
 {
@@ -176,6 +188,7 @@ void lead_crash(struct world *w, struct sim_shell *sh)
         shell_apply(w, sh);
     shell_end(w, sh, SHELL_DOWN);
     sh->wakes_ms = 0;
+    sh->process++;
     world_in(w, world_ms(w, 100, 4000), restart, &p);
 }
 
@@ -258,6 +271,7 @@ void shells_start(struct world *w)
         w->shells[i].index = i;
         w->shells[i].state = SHELL_STANDBY;
         world_in(w, world_ms(w, 2000, 9000), fate, &p);
+        world_in(w, world_ms(w, 0, BEAT_MS), beat, &p);
     }
     world_in(w, 1, watch, &none);
     take(w, 0);

@@ -6,7 +6,7 @@
 
 #include "tests/sim/world.h"
 
-enum { TICK_MS = 400 };
+enum { TICK_MS = 400, ABSENT_MS = 3000 };
 
 static bool is_cut(const struct world *w, int gateway, int shell)
 {
@@ -19,7 +19,7 @@ static void arrive(struct world *w, const struct packet *p)
 {
     struct sim_shell *sh = &w->shells[p->shell];
 
-    if (is_cut(w, p->gateway, p->shell) || w->gateways[p->gateway].life != p->life)
+    if (is_cut(w, p->gateway, p->shell) || w->gateways[p->gateway].life != p->life || sh->process != p->process)
         return;
     if (w->gateways[p->gateway].wakes_ms > w->now_ms) {   /* it waits in the socket */
         world_in(w, w->gateways[p->gateway].wakes_ms - w->now_ms, arrive, p);
@@ -42,11 +42,13 @@ static bool may_be_late(enum msg_type type)
 void net_up(struct world *w, struct packet way, enum msg_type type, const void *message)
 {
     const struct msg_head head = { .type = type, .conn = way.conn };
-    int64_t ms = world_ms(w, 0, world_chance(w, FAULT_DELAY, 10) ? 1500 : 15), *last = &w->agents[way.agent].last_out_ms;
+    int64_t ms = world_ms(w, 0, world_chance(w, FAULT_DELAY, 10) ? 1500 : 15);
+    int64_t *last = &w->agents[way.agent].last_out_ms;
     struct buf frame = { 0 };
 
     way.shell = w->gateways[way.gateway].leader;
     way.life = w->gateways[way.gateway].life;
+    way.process = way.shell < 0 ? 0 : w->shells[way.shell].process;
     if (way.shell < 0 || world_chance(w, FAULT_LOSS, 4))
         return;
     msg_to_bin(&head, message, MSG_MINOR, &frame);
@@ -156,13 +158,28 @@ void net_down(struct world *w, struct sim_shell *sh, const struct core_message *
     world_in(w, ms, deliver, &p);
 }
 
-/* --- gateways ------------------------------------------------------------------------------------------------------ */
+/* --- gateways ---------------------------------------------------------------------------------------------------- */
+
+/* Pings. Contact that was lost may have cost anything that was said meanwhile: its agents say hello again. */
+static void ping(struct world *w, int gateway)
+{
+    struct sim_gateway *g = &w->gateways[gateway];
+    struct sim_shell *sh = &w->shells[g->leader];
+
+    if (sh->epoch != g->epoch || !shell_leads(w, sh) || is_cut(w, gateway, g->leader))
+        return;
+    if (w->now_ms - g->heard_ms > ABSENT_MS)
+        agent_rehello(w, gateway);
+    g->heard_ms = sh->heard_ms[gateway] = w->now_ms;
+}
 
 /* The leader announces itself; so does one that does not know yet that it was replaced. */
 static void tick(struct world *w, const struct packet *p)
 {
     struct sim_gateway *g = &w->gateways[p->gateway];
 
+    if (g->leader >= 0 && g->wakes_ms <= w->now_ms)
+        ping(w, p->gateway);
     for (int i = 0; i < SHELLS; i++) {
         const struct sim_shell *sh = &w->shells[i];
         if (g->wakes_ms > w->now_ms || !shell_leads(w, sh) || sh->epoch <= g->epoch || is_cut(w, p->gateway, i))
@@ -170,6 +187,7 @@ static void tick(struct world *w, const struct packet *p)
         world_trace(w, "gateway %d hears of epoch %lld", p->gateway, (long long)sh->epoch);
         g->epoch = sh->epoch;
         g->leader = i;
+        g->heard_ms = w->now_ms;
         agent_rehello(w, p->gateway);
     }
     world_in(w, TICK_MS, tick, p);

@@ -35,8 +35,8 @@ static void expect(struct world *w, const struct row_event *ev, const struct sim
     char id[16];
 
     if (!(states & IN(note->state)))
-        world_fail(w, "event %lld: %s of task %s, which is %s", (long long)ev->seq, ev->kind, id_short(&ev->task_id, id),
-                   task_state_name(note->state));
+        world_fail(w, "event %lld: %s of task %s, which is %s", (long long)ev->seq, ev->kind,
+                   id_short(&ev->task_id, id), task_state_name(note->state));
 }
 
 static void begin_attempt(struct world *w, const struct row_event *ev, struct sim_note *note)
@@ -52,7 +52,7 @@ static void begin_attempt(struct world *w, const struct row_event *ev, struct si
     check_assigned(w, ev);
 }
 
-/* --- one function per kind ----------------------------------------------------------------------------------------- */
+/* --- one function per kind --------------------------------------------------------------------------------------- */
 
 static void on_submitted(struct world *w, const struct row_event *ev, struct sim_note *note)
 {
@@ -154,7 +154,7 @@ static const struct {
     { "queue.set", on_queue },
 };
 
-/* --- a batch ------------------------------------------------------------------------------------------------------- */
+/* --- a batch ----------------------------------------------------------------------------------------------------- */
 
 static void compare(struct world *w, const struct uuid *task)
 {
@@ -166,7 +166,8 @@ static void compare(struct world *w, const struct uuid *task)
         world_fail(w, "task %s has events and no row", id_short(task, id));
     else if (t->state != note->state || t->attempt != note->attempts)
         world_fail(w, "task %s is %s in its row, %s in its events; attempts %lld and %lld", id_short(task, id),
-                   task_state_name(t->state), task_state_name(note->state), (long long)t->attempt, (long long)note->attempts);
+                   task_state_name(t->state), task_state_name(note->state), (long long)t->attempt,
+                   (long long)note->attempts);
 }
 
 void notes_read(struct world *w, const struct sim_shell *sh)

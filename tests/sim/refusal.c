@@ -6,7 +6,7 @@
 #include "lib/mem.h"
 #include "tests/sim/world.h"
 
-/* --- the bad input ------------------------------------------------------------------------------------------------ */
+/* --- the bad input ----------------------------------------------------------------------------------------------- */
 
 static void say(struct world *w, struct sim_shell *sh, const struct kept *k, enum msg_type type, const void *message)
 {
@@ -15,7 +15,8 @@ static void say(struct world *w, struct sim_shell *sh, const struct kept *k, enu
     net_down(w, sh, &m);
 }
 
-static void refuse_submit(struct world *w, struct sim_shell *sh, const struct kept *k, const struct uuid *id, bool exists)
+static void refuse_submit(struct world *w, struct sim_shell *sh, const struct kept *k, const struct uuid *id,
+                          bool exists)
 {
     const struct row_task *t = db_task(w, id);
     const struct msg_task_refused no = { .request_id = *id, .reason = "storage_refused" };
@@ -38,11 +39,11 @@ static void give_up(struct world *w, struct sim_shell *sh, const struct kept *k,
 
     say(w, sh, k, MSG_TASK_ACK, ack);
     end->at_ms = k->at_ms;
+    end->is_alone = true;
     kept_add(&list, end);
     kept_move(&list, &sh->waiting);
     kept_move(&sh->waiting, &list);
     kept_fini(&list);
-    sh->singles++;
 }
 
 static void refuse_change(struct world *w, struct sim_shell *sh, const struct kept *k, const struct uuid *id)
@@ -78,7 +79,7 @@ static void reject(struct world *w, struct sim_shell *sh, const struct kept *k, 
     arena_fini(&arena);
 }
 
-/* --- the batch ---------------------------------------------------------------------------------------------------- */
+/* --- the batch --------------------------------------------------------------------------------------------------- */
 
 /* The core that is made now is loaded from the beginning. */
 static void forget_loaded(struct kept_list *list)
@@ -93,15 +94,13 @@ static void forget_loaded(struct kept_list *list)
 
 static void run_again(struct sim_shell *sh)
 {
-    sh->singles += sh->flight_inputs.n;
+    for (size_t i = 0; i < sh->flight_inputs.n; i++)
+        sh->flight_inputs.v[i]->is_alone = true;
     kept_move(&sh->flight_inputs, &sh->filling_inputs);
     kept_move(&sh->flight_inputs, &sh->waiting);
     kept_move(&sh->flight_inputs, &sh->held);
     forget_loaded(&sh->flight_inputs);
     kept_move(&sh->waiting, &sh->flight_inputs);
-    if (sh->held_singles || sh->singles > sh->waiting.n)
-        sh->singles = sh->waiting.n;
-    sh->held_singles = 0;
 }
 
 void refusal_begin(struct world *w, struct sim_shell *sh, bool exists)

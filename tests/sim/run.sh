@@ -2,7 +2,7 @@
 # The simulator keeps its promises for many seeds, and notices each of the planted bugs.
 #
 #   SEEDS     lives without a bug (default 10000), by the program of ORION_BUILD_FAST if there is one
-#   CHECKED   lives by the program of ORION_BUILD, the one with sanitizers (default 300)
+#   CHECKED   lives by the program of ORION_BUILD, the one with sanitizers (default 1000)
 #
 # Overnight: SEEDS=1000000 tests/sim/run.sh
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
@@ -10,7 +10,7 @@ CHECKED_SIM=${ORION_BUILD:-$TOP}/tests/sim/sim
 SIM=${ORION_BUILD_FAST:-$TOP/build/fast}/tests/sim/sim
 [ -x "$SIM" ] || SIM=$CHECKED_SIM
 SEEDS=${SEEDS:-10000}
-CHECKED=${CHECKED:-300}
+CHECKED=${CHECKED:-1000}
 JOBS=$(nproc)
 T=$(mktemp -d /tmp/orion-sim-XXXXXX)
 trap 'rm -rf "$T"' EXIT

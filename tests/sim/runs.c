@@ -47,7 +47,8 @@ static void held_drop(struct world *w, struct sim_agent *a, struct sim_attempt *
 
 static void say_accept(struct world *w, int agent, const struct sim_attempt *at)
 {
-    const struct msg_task_accept m = { .session = w->agents[agent].session, .task_id = at->task, .attempt = at->number };
+    const struct msg_task_accept m = { .session = w->agents[agent].session, .task_id = at->task,
+                                       .attempt = at->number };
 
     agent_say(w, agent, MSG_TASK_ACCEPT, &m);
 }
@@ -62,8 +63,8 @@ static void say_decline(struct world *w, int agent, const struct uuid *task, int
 
 static void say_prepared(struct world *w, int agent, const struct sim_attempt *at)
 {
-    const struct msg_task_prepared m = { .session = w->agents[agent].session, .task_id = at->task, .attempt = at->number,
-                                         .commit = "c0ffee", .driver = "make",
+    const struct msg_task_prepared m = { .session = w->agents[agent].session, .task_id = at->task,
+                                         .attempt = at->number, .commit = "c0ffee", .driver = "make",
                                          .workspace = at->is_bad && at->number % 2 ? "bad" : "/w" };
 
     agent_say(w, agent, MSG_TASK_PREPARED, &m);
@@ -96,7 +97,7 @@ void runs_repeat(struct world *w, int agent)
     }
 }
 
-/* --- ends ---------------------------------------------------------------------------------------------------------- */
+/* --- ends -------------------------------------------------------------------------------------------------------- */
 
 static void finish(struct world *w, int agent, struct sim_attempt *at, const char *outcome, const char *cause)
 {
@@ -187,7 +188,7 @@ static void schedule_end(struct world *w, int agent, const struct msg_task_assig
         world_in(w, ms, end, &p);
 }
 
-/* --- what the scheduler says ------------------------------------------------------------------------------------------ */
+/* --- what the scheduler says ------------------------------------------------------------------------------------- */
 
 static void begin(struct world *w, int agent, const struct msg_task_assign *m)
 {

@@ -1,7 +1,8 @@
 /* shell.c - the simulated shell: inputs into the core, one batch in flight, one filling, messages out after the commit.
  *
  * After every commit the core made from the rows must equal the live one as it was when the batch was closed. A commit
- * is three steps, and anything may happen between them: the batch is sent, the database applies it, the answer comes. */
+ * is three steps, and anything may happen between them: the batch is sent, the database applies it, the answer
+ * comes. */
 #include "tests/sim/shell.h"
 
 #include <stddef.h>
@@ -70,11 +71,10 @@ static bool needs_all(const struct sim_shell *sh, const struct kept *k)
     return is;
 }
 
-static void run(struct sim_shell *sh, const struct kept *k)
+static void run(struct sim_shell *sh, struct kept *k)
 {
     if (!sh->is_whole && needs_all(sh, k)) {
         kept_add(&sh->held, k);
-        sh->held_singles += sh->singles > 0;
         return;
     }
     if (!sh->filling_inputs.n)
@@ -84,7 +84,7 @@ static void run(struct sim_shell *sh, const struct kept *k)
     input_run(sh->core, k, &sh->filling);
 }
 
-void shell_take(struct world *w, struct sim_shell *sh, const struct kept *k)
+void shell_take(struct world *w, struct sim_shell *sh, struct kept *k)
 {
     if (sh->core && !sh->waiting.n)
         run(sh, k);
@@ -118,8 +118,6 @@ void shell_loaded(struct world *w, struct sim_shell *sh, bool is_all)
     if (is_all) {
         kept_move(&sh->held, &sh->waiting);
         kept_move(&sh->waiting, &sh->held);
-        sh->singles += sh->held_singles;
-        sh->held_singles = 0;
     }
     shell_pump(w, sh);
 }
@@ -168,7 +166,7 @@ void shell_frame(struct world *w, struct sim_shell *sh, struct route from, const
     arena_fini(&arena);
 }
 
-/* --- messages ------------------------------------------------------------------------------------------------------ */
+/* --- messages ---------------------------------------------------------------------------------------------------- */
 
 static void release(struct world *w, struct sim_shell *sh, struct effects *fx)
 {
@@ -185,7 +183,7 @@ static void release(struct world *w, struct sim_shell *sh, struct effects *fx)
     fx->messages.n = fx->timers.n = 0;
 }
 
-/* --- batches --------------------------------------------------------------------------------------------------------- */
+/* --- batches ----------------------------------------------------------------------------------------------------- */
 
 static void compare(struct world *w, struct sim_shell *sh)
 {
@@ -202,7 +200,8 @@ static void compare(struct world *w, struct sim_shell *sh)
     core_dump(rebuilt, &text);
     if (strcmp(text.data, sh->dump.data) != 0) {
         world_trace(w, "live core:\n%s\nfrom the rows:\n%s", sh->dump.data, text.data);
-        world_fail(w, "after commit %lld the core made from the rows differs from the live one", (long long)w->counts.commits);
+        world_fail(w, "after commit %lld the core made from the rows differs from the live one",
+                   (long long)w->counts.commits);
     }
     buf_fini(&text);
     core_free(&rebuilt);
@@ -331,9 +330,9 @@ static void batch_close(struct world *w, struct sim_shell *sh)
     shell_send(w, sh);
 }
 
-static const struct kept *next_waiting(struct sim_shell *sh)
+static struct kept *next_waiting(struct sim_shell *sh)
 {
-    const struct kept *k = sh->waiting.v[0];
+    struct kept *k = sh->waiting.v[0];
 
     memmove(sh->waiting.v, sh->waiting.v + 1, --sh->waiting.n * sizeof *sh->waiting.v);
     return k;
@@ -341,12 +340,14 @@ static const struct kept *next_waiting(struct sim_shell *sh)
 
 void shell_pump(struct world *w, struct sim_shell *sh)
 {
+    bool is_alone = false;
+
     if (!sh->core || sh->is_in_flight || sh->is_cut)
         return;
-    while (sh->waiting.n && !(sh->singles && sh->filling_inputs.n)) {
-        run(sh, next_waiting(sh));
-        if (sh->singles && --sh->singles == 0)
-            break;
+    while (!is_alone && sh->waiting.n && !(sh->waiting.v[0]->is_alone && sh->filling_inputs.n)) {
+        struct kept *k = next_waiting(sh);
+        is_alone = k->is_alone;
+        run(sh, k);
     }
     if (sh->filling.messages.n || sh->filling_inputs.n || effects_have_rows(&sh->filling))
         batch_close(w, sh);
@@ -354,7 +355,7 @@ void shell_pump(struct world *w, struct sim_shell *sh)
         shell_pump(w, sh);
 }
 
-/* --- the end ----------------------------------------------------------------------------------------------------------- */
+/* --- the end ----------------------------------------------------------------------------------------------------- */
 
 void shell_drop_core(struct world *w, struct sim_shell *sh)
 {
@@ -379,7 +380,6 @@ void shell_end(struct world *w, struct sim_shell *sh, enum shell_state state)
     kept_fini(&sh->waiting);
     kept_fini(&sh->held);
     table_fini(&sh->seals);
-    sh->singles = sh->held_singles = 0;
     sh->is_cut = false;
     sh->epoch = 0;
     sh->state = state;

@@ -16,14 +16,15 @@ struct kept {
     enum input_kind kind;
     struct route from;
     int64_t at_ms;
+    bool is_alone;                   /* SQL refused a batch it was in: it gets one of its own */
     size_t len;
     _Alignas(16) uint8_t data[];
 };
 struct kept_list {
-    const struct kept **v;
+    struct kept **v;
     size_t n, cap;
 };
-void kept_add(struct kept_list *list, const struct kept *k);
+void kept_add(struct kept_list *list, struct kept *k);
 void kept_move(struct kept_list *to, struct kept_list *from);  /* to its end; `from` is empty then */
 void kept_fini(struct kept_list *list);
 
@@ -64,6 +65,7 @@ struct sim_lease {
 struct sim_shell {
     int index;
     enum shell_state state;
+    int process;                     /* it was started so often */
     int life;                        /* of the core: clocks of an earlier one are void */
     int clocks;                      /* the same for its timers */
     int64_t epoch, next_batch, skew_ms;
@@ -75,7 +77,6 @@ struct sim_shell {
     bool is_cut;                     /* from the database; clocks stand still */
     struct effects flight, filling;
     struct kept_list flight_inputs, filling_inputs, waiting, held; /* held: until the core is whole */
-    size_t singles, held_singles;    /* so many of the first in `waiting`, in `held`, run alone: one of them is bad */
     bool is_in_flight, is_applied;   /* is_applied: the database has the batch, whatever the shell knows */
     bool is_selected;                /* of the batch: the leader row was read before */
     bool fills_whole;                /* of the batch that fills: its first input met a core that was whole */
@@ -84,6 +85,7 @@ struct sim_shell {
     struct buf dump;                 /* of the core when the batch was closed */
     struct journal journal;
     struct sim_lease leases[4];      /* by agent */
+    int64_t heard_ms[2];             /* by gateway */
     struct table seals;              /* attempts whose seal is repeated */
 };
 
@@ -93,7 +95,7 @@ bool shell_is_asleep(const struct world *w, const struct sim_shell *sh);
 bool shell_leads(const struct world *w, const struct sim_shell *sh); /* is awake and believes it */
 /* shell.c */
 struct kept *shell_keep(struct world *w, enum input_kind kind, struct route from, const void *data, size_t len);
-void shell_take(struct world *w, struct sim_shell *sh, const struct kept *k);
+void shell_take(struct world *w, struct sim_shell *sh, struct kept *k);
 void shell_clock(struct world *w, struct sim_shell *sh, enum input_kind kind, const void *data, size_t len);
 void shell_frame(struct world *w, struct sim_shell *sh, struct route from, const uint8_t *frame, size_t len);
 void shell_loaded(struct world *w, struct sim_shell *sh, bool is_all);

@@ -108,8 +108,8 @@ int main(int argc, char **argv)
         printf("replay: sim --seed %llu --bug %s --trace\n", seed, bugs[o.bug]);
         return 1;
     }
-    printf("seeds %llu ok (%lld inputs, %lld commits, %lld crashes, %lld takeovers, %lld fenced, %lld resumed, %lld refused, "
-           "%lld journals run again)\n", o.seeds, t.inputs, t.commits, t.crashes, t.takeovers, t.fenced, t.resumed, t.refused,
-           t.replays);
+    printf("seeds %llu ok (%lld inputs, %lld commits, %lld crashes, %lld takeovers, %lld fenced, %lld resumed, "
+           "%lld refused, %lld journals run again)\n", o.seeds, t.inputs, t.commits, t.crashes, t.takeovers, t.fenced,
+           t.resumed, t.refused, t.replays);
     return 0;
 }

@@ -11,6 +11,9 @@
 
 #include "lib/heap.h"
 #include "lib/table.h"
+#include "tests/sim/agents.h"
+#include "tests/sim/check.h"
+#include "tests/sim/people.h"
 #include "tests/sim/shell.h"
 
 enum {
@@ -19,7 +22,6 @@ enum {
     CHANGES_MAX = 48,
     GATEWAYS = 2,
     SHELLS = 2,
-    HELD_MAX = 12,
     REPEAT_MS = 2000,        /* facts, hellos, requests, seals */
     FAULTS_UNTIL_MS = 60000, /* then the world is kind, and everything must come to its end */
     END_MS = 900000,
@@ -52,7 +54,8 @@ struct world;
 /* One happening's facts; few matter to each. */
 struct packet {
     int agent, gateway, shell, client;
-    int life;                /* of the shell, or of the gateway */
+    int life;                /* of the shell's core, or of the gateway */
+    int process;             /* of the shell */
     enum db_answer answer;
     uint64_t conn;
     int64_t epoch, attempt, session, number;
@@ -70,12 +73,13 @@ struct sim_db {
 };
 /* Applies the batch in flight of that shell, or nothing. */
 enum db_answer db_commit(struct world *w, struct sim_shell *sh);
-bool db_is_loaded(const struct world *w, const struct row_task *t); /* a new core would have it */
+/* A core whose time is now_ms would have it. */
+bool db_is_loaded(const struct world *w, const struct row_task *t, int64_t now_ms);
 const struct row_task *db_task(const struct world *w, const struct uuid *id);
 const struct row_attempt *db_attempt(const struct world *w, const struct uuid *task, int64_t number);
 void db_fini(struct sim_db *db);
-/* PAGE_FIRST: what runs and what just ended. PAGE_MORE: open tasks behind *from in the order of their ids, then all keys,
- * then NULL. *from moves on. */
+/* PAGE_FIRST: what runs, what just ended and what was just submitted. PAGE_MORE: open tasks behind *from in the order
+ * of their ids, then what they wait for and all keys, then NULL. *from moves on. */
 enum page { PAGE_ALL, PAGE_FIRST, PAGE_MORE };
 const struct core_rows *db_rows(struct world *w, struct arena *arena, enum page page, struct uuid *from);
 
@@ -85,6 +89,7 @@ struct sim_gateway {
     int64_t epoch;                  /* the highest it has heard of */
     int leader;                     /* the shell it sends to; -1: none */
     int64_t cut_ms[SHELLS];         /* nothing passes until then */
+    int64_t heard_ms;               /* when the leader last answered */
     int64_t wakes_ms;               /* asleep until then */
 };
 void net_start(struct world *w);
@@ -92,115 +97,6 @@ void net_start(struct world *w);
 void net_up(struct world *w, struct packet way, enum msg_type type, const void *message);
 void net_down(struct world *w, struct sim_shell *sh, const struct core_message *m);
 void net_agent_gone(struct world *w, int agent);       /* the gateway saw the socket close */
-
-/* --- agents.c: connections and sessions; runs.c: attempts on agents */
-struct sim_attempt {
-    struct uuid task;
-    int64_t number;
-    bool is_accepted, is_prepared;                      /* acknowledged */
-    bool is_finished, is_result_known, is_bad;          /* is_bad: SQL refuses what it says */
-    bool is_stubborn;                                   /* cannot be stopped */
-    const char *outcome, *cause;
-    int64_t exit_code, chunks;
-};
-struct sim_agent {
-    struct uuid id, instance;
-    const char *labels[4];
-    size_t n_labels;
-    int64_t slots, count, epoch, session;
-    bool is_alive, is_welcome, has_count;
-    uint64_t conn;                                      /* 0: not connected */
-    int gateway;
-    struct sim_attempt held[HELD_MAX];
-    int n_held;
-    int64_t cut_ms;                                     /* its connection is dead until then */
-    int64_t last_in_ms, last_out_ms;                    /* a connection keeps its order */
-};
-void agents_start(struct world *w);
-void agent_receive(struct world *w, int agent, enum msg_type type, const void *message);
-void agent_say(struct world *w, int agent, enum msg_type type, const void *message);
-void agent_drop(struct world *w, int agent, int64_t back_ms, bool is_told); /* loses its connection */
-void agent_die(struct world *w, int agent);
-void agents_unheard(struct world *w, int gateway);  /* it sleeps: whoever is connected to it will notice */
-void agent_rehello(struct world *w, int gateway);
-int agent_by_conn(const struct world *w, uint64_t conn); /* -1: none */
-
-/* What an agent did with an attempt, whatever the scheduler thinks. */
-struct sim_run {
-    struct uuid task;
-    int64_t attempt;
-    int agent;
-    bool is_begun;           /* else it was declined before it came */
-    bool was_lost;           /* its agent died with it, was told to forget it, or gave it back */
-    const char *outcome;     /* NULL: never finished */
-};
-struct sim_run *run_find(const struct world *w, const struct uuid *task, int64_t attempt);
-struct sim_attempt *held_find(struct sim_agent *a, const struct uuid *task, int64_t number);
-void runs_assigned(struct world *w, int agent, const struct msg_task_assign *m);
-void runs_acked(struct world *w, int agent, const struct msg_task_ack *m);
-void runs_stopped(struct world *w, int agent, const struct msg_task_stop *m);
-void runs_lost(struct world *w, int agent);             /* the process died */
-void runs_repeat(struct world *w, int agent);           /* facts that are not acknowledged */
-
-/* --- clients.c: submissions; changes.c: everything else that people ask for */
-struct sim_client {
-    struct msg_task_submit plan;
-    uint8_t body;
-    int gateway;
-    bool is_bad;             /* SQL refuses it */
-    bool is_answered, is_kept, is_joined, is_abandoned;
-    bool names_unknown;      /* waits for a task that nobody knows */
-    const char *refusal;
-    struct uuid answer;      /* the task it was told */
-};
-struct sim_change {
-    enum msg_type type;
-    union {
-        struct msg_task_cancel cancel;
-        struct msg_agent_set agent;
-        struct msg_project_set project;
-        struct msg_group_set group;
-        struct msg_queue_set queue;
-        struct msg_task_why why;
-    } plan;
-    struct uuid id;          /* request_id */
-    const char *key;
-    uint8_t body;
-    int gateway;
-    bool is_bad, is_unknown; /* is_unknown: names what does not exist */
-    bool was_known;          /* a cancel: its task was committed before it was asked */
-    bool is_answered, is_done, is_replayed;
-    const char *refusal;
-};
-void clients_start(struct world *w);
-struct sim_client *client_by_task(struct world *w, const struct uuid *task); /* whose id that is; NULL: nobody's */
-void client_gateway_died(struct world *w, int gateway);
-void client_submitted(struct world *w, const struct msg_task_submitted *m);
-void client_refused(struct world *w, const struct msg_task_refused *m);
-void changes_start(struct world *w);
-void change_answered(struct world *w, const struct msg_change_done *m);
-void change_denied(struct world *w, const struct msg_change_refused *m);
-
-/* --- notes.c: the journal as told by the events; check_commit.c: after every commit; check_life.c: at the end */
-struct sim_note {            /* what the checks remember of a task; sequence numbers of events, 0: not yet */
-    struct uuid task;
-    enum task_state state;   /* as the events say */
-    int64_t submit_seq, stop_seq, superseded_seq, end_seq, attempts;
-    int64_t superseded_attempts;                 /* attempts it had when a newer task should have ended it */
-    int64_t kept_ms, cancel_ms, accepted_ms; /* steady clock, when it was committed */
-    int n_ends;
-};
-struct sim_note *note_of(struct world *w, const struct uuid *task);
-const char *event_says(const struct row_event *ev, const char *key); /* "": nothing */
-void notes_read(struct world *w, const struct sim_shell *sh);  /* the events of its batch */
-void check_assigned(struct world *w, const struct row_event *ev);  /* in the order of the events */
-void check_submitted(struct world *w, const struct row_event *ev);
-void check_ended(struct world *w, const struct sim_note *note);
-void check_commit(struct world *w, const struct sim_shell *sh);
-void check_reasons(struct world *w, const struct sim_shell *sh);   /* answers to task.why, before they leave */
-bool is_same_build(const struct spec *a, const struct spec *b);
-bool check_is_over(const struct world *w);
-void check_life(struct world *w);
 
 /* --- world.c: time, chance */
 struct world {

@@ -76,6 +76,12 @@ void hops_leader_down(struct hops *h)
     f->downs++;
 }
 
+void agents_leader_lost(struct agents *a)
+{
+    (void)a;
+    f->agents_epoch = 0;
+}
+
 void agents_leader_up(struct agents *a, uint64_t epoch)
 {
     (void)a;
