@@ -30,6 +30,7 @@ static void arrive(struct world *w, const struct packet *p)
         return;
     }
     world_trace_frame(w, "arrives", p);
+    sh->heard_ms[p->gateway] = w->now_ms;
     shell_frame(w, sh, (struct route){ (uint64_t)p->gateway + 1, p->conn }, p->frame, p->len);
 }
 
@@ -142,7 +143,8 @@ void net_down(struct world *w, struct sim_shell *sh, const struct core_message *
         world_fail(w, "a %s is sent to nobody", msg_wire_name(m->type));
         return;
     }
-    if (world_chance(w, FAULT_LOSS, 4) || (m->to.conn && agent < 0))
+    /* Only lost contact loses what closes a socket, and then everybody says hello again. */
+    if ((m->type != MSG_AGENT_REFUSED && world_chance(w, FAULT_LOSS, 4)) || (m->to.conn && agent < 0))
         return;
     msg_to_bin(&head, m->message, MSG_MINOR, &frame);
     p.life = w->gateways[p.gateway].life;
@@ -187,7 +189,7 @@ static void tick(struct world *w, const struct packet *p)
         world_trace(w, "gateway %d hears of epoch %lld", p->gateway, (long long)sh->epoch);
         g->epoch = sh->epoch;
         g->leader = i;
-        g->heard_ms = w->now_ms;
+        g->heard_ms = w->shells[i].heard_ms[p->gateway] = w->now_ms;
         agent_rehello(w, p->gateway);
     }
     world_in(w, TICK_MS, tick, p);
