@@ -60,7 +60,8 @@ is "$(lab_sql "SELECT count(*) FROM orion.task WHERE target IN ('k') OR (target 
 held=$(gated keys)
 wait_for 30 runs "$held"
 call POST "/v1/tasks/$held/cancel" key-2 '{"reason":"enough"}'
-is "$code" 202 "a cancel with a key"
+# the agent may have ended it before the answer is written: 200 then
+like "$code" "20[02]" "a cancel with a key"
 replayed; is $? 1 "is not replayed the first time"
 call POST "/v1/tasks/$held/cancel" key-2 '{"reason":"enough"}'
 like "$code" '20[02]' "and again"
