@@ -15,12 +15,19 @@
 enum chain_stream { CHAIN_BOTH = 0, CHAIN_STDOUT = 1, CHAIN_STDERR = 2 };
 #define CHAIN_DATA_MAX 65536   /* bytes of one chunk */
 
+/* 0: what the build wrote. */
+enum chain_flag {
+    CHAIN_NOTE = 1,   /* a whole line of the runner's own, not the build's */
+    CHAIN_CAP = 2,    /* with CHAIN_NOTE: output was left out here, the log's limit being reached; the line says how much */
+    CHAIN_BASE = 4,   /* in lists of chunks only: not a chunk, the chain begins anew behind it (PROTOCOL "log.base") */
+};
+
 struct chain_chunk {
     uint64_t seq;       /* 1.. */
     uint64_t offset;
     uint32_t length;
     uint8_t stream;
-    uint16_t flags;     /* 0: output. Gaps and caps: later minors */
+    uint16_t flags;     /* CHAIN_... */
     uint64_t time_ns;
 };
 

@@ -188,8 +188,8 @@ static void test_refused_heads(void **state)
     } rows[] = {
         { 0, 0xB8, "a frame that begins with byte 0xb8 is not a message" },
         { 1, 2, "protocol major 2 is not spoken here (this is 1): upgrade the older side" },
-        { 2, 0, "there is no message number 0 in protocol 1.1" },
-        { 3, 0xff, "there is no message number 65283 in protocol 1.1" },
+        { 2, 0, "there is no message number 0 in protocol 1.2" },
+        { 3, 0xff, "there is no message number 65283 in protocol 1.2" },
         { 4, 9, "bus.ping: the frame has 2 bytes of fields and its head says 9" },
         { 7, 0x80, "bus.ping: the frame has 2 bytes of fields and its head says 2147483650" },
     };

@@ -331,7 +331,7 @@ static void test_type(void **state)
     assert_int_equal(type_of("{\"type\":1}", &e), MSG_NONE);
     assert_string_equal(e.text, "type must be text, not a number");
     assert_int_equal(type_of("{\"type\":\"agent.hell\"}", &e), MSG_NONE);
-    assert_string_equal(e.text, "there is no message \"agent.hell\" in protocol 1.1");
+    assert_string_equal(e.text, "there is no message \"agent.hell\" in protocol 1.2");
     assert_int_equal(type_of("garbage", &e), MSG_NONE);
     assert_string_equal(e.field, "");
 }
