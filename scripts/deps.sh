@@ -8,10 +8,11 @@ set -eu
 
 build="gcc clang make autoconf automake pkg-config git curl ca-certificates
   libzmq3-dev libmicrohttpd-dev libpq-dev libjson-c-dev libsystemd-dev libwslay-dev
-  libcurl4-openssl-dev libsodium-dev libisal-dev libssl-dev libyaml-dev libcmocka-dev"
+  libcurl4-openssl-dev libsodium-dev libzstd-dev zlib1g-dev libisal-dev libssl-dev libyaml-dev libcmocka-dev"
 run="postgresql-15 git ninja-build cmake make gcc dpkg-dev"
 test="libclang-rt-14-dev llvm-14 postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl perl python3
-  shellcheck spin mandoc codespell universal-ctags tmux iproute2 procps meson nftables jq lsof pgbouncer"
+  shellcheck spin mandoc codespell universal-ctags tmux iproute2 procps meson nftables jq lsof pgbouncer zstd asciinema nginx
+  haproxy"
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
@@ -41,6 +42,12 @@ done
 if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     as_root mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+fi
+# Nor are nginx, haproxy and pgbouncer to be started: the tests start their own.
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+    as_root chmod 755 /usr/sbin/policy-rc.d
 fi
 echo "deps.sh: installing$missing"
 as_root apt-get -q -o DPkg::Lock::Timeout=600 update >/dev/null

@@ -27,18 +27,20 @@ only() { # HEADER-REGEX FILES-REGEX NAME
 only 'zmq\.h|czmq\.h' 'lib/bus\.c' "ZeroMQ only in lib/bus.c"
 only 'libpq-fe\.h' 'lib/pg(_admin)?\.c' "libpq only in lib/pg.c and lib/pg_admin.c"
 only 'wslay' 'lib/ws\.c' "wslay only in lib/ws.c"
-only 'curl/' 'lib/fetch[a-z_]*\.c' "libcurl only in lib/fetch*.c"
+only 'curl/' 'lib/fetch[a-z0-9_]*\.c' "libcurl only in lib/fetch*.c"
 only 'json-c|json\.h|json_' 'proto/msg_json\.c' "json-c only in proto/msg_json.c"
 only 'microhttpd' 'gateway/http[a-z_]*\.[ch]' "libmicrohttpd only in gateway/http*.c"
 only 'systemd/' 'lib/(loop|service[a-z_]*)\.c' "libsystemd only in lib/loop.c and lib/service*.c"
 only 'yaml' 'agent/repos\.c' "libyaml only in agent/repos.c"
 only 'sodium' 'lib/hash\.c' "libsodium only in lib/hash.c"
+only 'zlib\.h' 'gateway/download_gzip\.c' "zlib only in gateway/download_gzip.c"
+only 'zstd' 'logsink/frames\.c' "libzstd only in logsink/frames.c"
 grep -rnwE 'fork|vfork|posix_spawnp?' src --include=*.c | grep -E '\b(v?fork|posix_spawnp?) ?\(' | grep -vE '^src/lib/(service[a-z_]*|proc)\.c:' |
     none "processes are made only in lib/service*.c and lib/proc.c"
 grep -rnE '\b(epoll_create1?|epoll_wait|epoll_pwait|zmq_poll|select) ?\(' src --include=*.c | grep -v '^src/lib/loop\.c:' | none "waiting for descriptors only in lib/loop.c"
 grep -rnE '\bpoll ?\(' src --include=*.c | grep -vE '^src/(lib/(loop|fetch|pg_admin)|cli/[a-z_]*)\.c:' | none "poll only in lib and the blocking CLI"
 grep -rnE '"(SELECT|INSERT|UPDATE|DELETE|WITH) ' src --include=*.c | grep -vE '^src/[a-z]+/db[a-z_]*\.c:|^src/lib/pg|^src/cli/lab_pg\.c:' | none "SQL only in db*.c"
-grep -nE '#include "(lib/(loop|bus|pg|service|ws|fetch)\.h)"' src/scheduler/{core,queue,match,agents,attempts,submit,load,facts,dump}*.c src/proto/*.c src/gateway/{sse,query,route,submission}.c src/lib/text.c src/agent/drivers.c 2>/dev/null |
+grep -nE '#include "(lib/(loop|bus|pg|service|ws|fetch)\.h)"' src/scheduler/{core,queue,match,agents,attempts,submit,load,facts,dump}*.c src/proto/*.c src/gateway/{sse,query,route,submission,accept,byte_range,log_query,moment,lines,grep,tail,cast,base64}.c src/lib/text.c src/agent/drivers.c 2>/dev/null |
     none "pure files do no I/O"
 grep -rnE '\bexit ?\(' src --include=*.c | grep -vE '^src/(lib/(service[a-z_]*|mem)\.c|([a-z]+/)+main\.c|proto/protodoc\.c):' | none "exit only in lib/service*.c and main.c"
 grep -rnwE 'TODO|FIXME|XXX' src | none "no TODO in src"

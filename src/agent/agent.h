@@ -7,10 +7,12 @@
  *   drivers.c     build tools and their command lines        stop.c        ended before their time
  *   buildenv.c    the environment of builds                  facts.c       told until acknowledged
  *   run.c         a runner as the agent sees it              logship.c     spool -> log sink
- *   helper.c      git and rm, asynchronous                   keep.c        which old workspaces stay
- *   stray.c       what a dead runner left behind             trash.c       folders removed in the background
+ *   saved.c       attempts on the disk (record.c: the text)  adopt.c       those of a former agent process
+ *   berth.c       where agent and runner meet                keep.c        which old workspaces stay
+ *   stray.c       what the dead left running                 trash.c       folders removed in the background
  *   duration.c    lengths of time in words                   labels.c      what this agent offers
- *   life.c        start, wiring, drain */
+ *   helper.c      git and rm, asynchronous                   life.c        start, wiring, drain
+ *   logmove.c     a log goes on at another sink */
 #ifndef ORION_AGENT_AGENT_H
 #define ORION_AGENT_AGENT_H
 
@@ -31,8 +33,10 @@ struct session;
 struct trash;
 struct workspaces;
 
+#define ON_STOP_LEAVE "leave"   /* of --on-stop: builds go on, the next agent process adopts them */
+
 struct agent_settings {
-    char *url, *name, *id, *dir, *config, *labels, *path, *runner, *ca_file;
+    char *url, *name, *id, *dir, *config, *labels, *path, *runner, *ca_file, *on_stop;
     int64_t slots, keep_workspaces, spool_max;
 };
 
@@ -40,7 +44,8 @@ struct agent_settings {
 
 struct identity {
     char *dir;               /* absolute */
-    int lock_fd;             /* locked while this agent, or anything it started, lives */
+    int lock_fd;             /* locked while this process lives; nothing that it starts has it */
+    char boot[40];           /* of the host: another one after each of its starts */
     struct uuid id, instance;
     char *name;
     char *runner;            /* program */
@@ -84,6 +89,8 @@ void keep_newest(const char *dir, size_t keep, struct trash *trash, bool (*is_us
 
 /* Kills what still runs of an attempt that has no runner any more; how many. */
 unsigned stray_kill(const struct uuid *task_id, int64_t number);
+/* The same for programs that a dead agent ran for itself in this folder; returns when they are gone. */
+unsigned stray_kill_helpers(const char *dir);
 
 /* --- life.c: the parts, wired ---------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /* attempts.c - the table of attempts held, and the life of each: assigned -> preparing -> running -> finished -> gone.
  *
- * An assignment counts only in the session it names, and is answered before anything is done about it; the inventory
- * tells the scheduler what is here. An attempt is forgotten when its result and its log are acknowledged, or when the
- * scheduler wants no more of it. */
+ * An assignment counts only in the session it names; its record is on the disk before it is answered, and it is answered
+ * before anything else is done about it. The inventory tells the scheduler what is here. An attempt is forgotten when
+ * its result and its log are acknowledged, or when the scheduler wants no more of it; not when this process ends. */
 #include "agent/attempts.h"
 
 #include <assert.h>
@@ -128,7 +128,7 @@ static void order_copy(struct attempt *a, const struct msg_task_assign *m)
     buf_fini(&packet);
 }
 
-static struct attempt *attempt_new(struct attempts *t, const struct msg_task_assign *m)
+struct attempt *attempt_new(struct attempts *t, const struct msg_task_assign *m)
 {
     struct attempt *a = mem_zalloc(sizeof(*a));
     const char *dir = t->agent->identity.dir;
@@ -144,6 +144,8 @@ static struct attempt *attempt_new(struct attempts *t, const struct msg_task_ass
     a->workspace = arena_printf(&a->arena, "%s/work/%s", dir, a->name);
     a->spool = arena_printf(&a->arena, "%s/spool/%s", dir, a->name);
     a->tmp = arena_printf(&a->arena, "%s/tmp/%s", dir, a->name);
+    a->boot = t->agent->identity.boot;
+    a->began_ms = clock_boot_ms();
     a->result.task_id = m->task_id;
     a->result.attempt = m->attempt;
     return a;
@@ -151,14 +153,10 @@ static struct attempt *attempt_new(struct attempts *t, const struct msg_task_ass
 
 static void attempt_free(struct attempt *a)
 {
-    struct trash *trash = a->all->agent->trash;
-
     prepare_cancel(a);
     timer_free(&a->limit);
     run_free(&a->run);
     ship_fini(a);
-    trash_put(trash, a->spool);
-    trash_put(trash, a->tmp);
     arena_fini(&a->arena);
     mem_free(&a);
 }
@@ -222,7 +220,7 @@ static bool has_room(const struct attempts *t)
 static const char *refusal(const struct attempts *t, const struct msg_task_assign *m)
 {
     if (is_begun_before(t, m))
-        return "it was begun before the agent started again";
+        return "it was begun before the agent started again, and cannot be gone on with";
     if (t->is_draining)
         return "the agent is stopping";
     if (attempts_wanted(t) >= t->agent->identity.slots)
@@ -233,6 +231,7 @@ static const char *refusal(const struct attempts *t, const struct msg_task_assig
 void attempts_assign(struct attempts *t, const struct msg_task_assign *m)
 {
     struct attempt *a = attempts_find(t, &m->task_id, m->attempt);
+    struct err e = { 0 };
     const char *why;
 
     if (!session_is_current(t->agent->session, m->session)) {
@@ -250,9 +249,14 @@ void attempts_assign(struct attempts *t, const struct msg_task_assign *m)
         return;
     }
     a = attempt_new(t, m);
+    stop_limit(a);
+    if (attempt_save(a, false, &e)) {
+        facts_decline(t, m, e.text);
+        attempt_hold(a, HOLD_GONE);
+        return;
+    }
     log_info("assigned", log_str("attempt", a->name), log_str("repo", m->repo));
     facts_tell(a, FACT_ACCEPT);
-    stop_limit(a);
 }
 
 /* --- life ------------------------------------------------------------------------------------------ */
@@ -280,11 +284,13 @@ static void gone_bury(struct attempts *t)
             continue;
         }
         *at = a->next;
+        trash_put(t->agent->trash, a->spool);
+        trash_put(t->agent->trash, a->tmp);
         attempt_free(a);
     }
 }
 
-/* Here, and not where they come: the acceptance has been written by now, and no file was touched before. */
+/* Here, and not where they come: the acceptance has been written by now. */
 static bool waiting_begin(struct attempts *t)
 {
     bool has_begun = false;
@@ -320,6 +326,8 @@ struct attempts *attempts_new(struct agent *agent)
 
 void attempts_free(struct attempts **t)
 {
+    if (*t)
+        gone_bury(*t);
     while (*t && (*t)->head) {
         struct attempt *a = (*t)->head;
 
@@ -334,6 +342,7 @@ void attempts_free(struct attempts **t)
     }
     if (*t) {
         facts_fini(*t);
+        buf_fini(&(*t)->frame);
         timer_free(&(*t)->repeat);
         hook_free(&(*t)->hook);
     }

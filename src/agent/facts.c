@@ -1,5 +1,6 @@
-/* facts.c - what the agent tells the scheduler: accept, decline, prepared, result. A fact is told at once, again
- * every two seconds and after every welcome, until a task.ack names it. PROTOCOL "task.accept" and following. */
+/* facts.c - what the agent tells the scheduler: accept, decline, prepared, result, and that a log was moved. A fact is
+ * told at once, again every two seconds and after every welcome, until a task.ack names it. PROTOCOL "task.accept" and
+ * following, "log.moved". */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ static const char *const names[FACTS] = {
     [FACT_ACCEPT] = "accept",
     [FACT_PREPARED] = "prepared",
     [FACT_RESULT] = "result",
+    [FACT_MOVED] = "moved",
 };
 
 /* --- sending --------------------------------------------------------------------------------------- */
@@ -53,10 +55,24 @@ static void send_result(struct attempt *a, struct session *s)
     session_send(s, MSG_TASK_RESULT, &a->result);
 }
 
+static void send_moved(struct attempt *a, struct session *s)
+{
+    const struct msg_log_moved m = { .session = session_number(s),
+                                     .task_id = a->order.task_id,
+                                     .attempt = a->order.attempt,
+                                     .sink = a->base->sink,
+                                     .seq = a->base->seq,
+                                     .offset = a->base->offset,
+                                     .head = a->base->head };
+
+    session_send(s, MSG_LOG_MOVED, &m);
+}
+
 static void (*const senders[FACTS])(struct attempt *a, struct session *s) = {
     [FACT_ACCEPT] = send_accept,
     [FACT_PREPARED] = send_prepared,
     [FACT_RESULT] = send_result,
+    [FACT_MOVED] = send_moved,
 };
 
 static void fact_send(struct attempt *a, enum fact fact)

@@ -92,13 +92,15 @@ static bool is_used(void *arg, const char *name)
     return attempts_is_used(arg, name);
 }
 
-static void attempt_finish(struct attempt *a)
+/* `is_kept`: by its runner, from whose result this one is made. */
+static void attempt_finish(struct attempt *a, bool is_kept)
 {
     const struct msg_task_result *r = &a->result;
     struct agent *agent = a->all->agent;
     char *work = mem_printf("%s/work", agent->identity.dir);
 
     attempt_hold(a, HOLD_FINISHED);
+    attempt_keep(a, RECORD_FINISHED, !is_kept);
     timer_off(a->limit);
     trash_put(agent->trash, a->tmp);
     utimensat(AT_FDCWD, a->workspace, NULL, AT_SYMLINK_NOFOLLOW); /* its age counts from now */
@@ -125,12 +127,14 @@ static void on_ended(void *arg, const struct msg_runner_ended *m, const char *wh
         attempt_hold(a, HOLD_GONE);
         return;
     }
-    if (m)
+    if (m) {
+        ship_spooled(a, (uint64_t)m->chunks, (uint64_t)m->bytes);
         log_end_set(a, m);
-    else
+    } else {
         log_end_find(a);
+    }
     outcome_find(a, m, why);
-    attempt_finish(a);
+    attempt_finish(a, m);
 }
 
 const struct run_hooks finish_run_hooks = { on_spooled, on_ended };
@@ -140,5 +144,5 @@ void finish_without_run(struct attempt *a)
     if (!a->ship.reader)
         ship_init(a);
     log_end_find(a);
-    attempt_finish(a);
+    attempt_finish(a, false);
 }

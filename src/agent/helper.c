@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,7 +38,7 @@ struct helper {
 
 struct helpers {
     struct loop *loop;
-    int keep_fd;
+    char *mark;              /* "ORION_AGENT_HELPER=..." */
     struct helper *head;
 };
 
@@ -160,16 +161,33 @@ static void capture_open(struct helper *h, struct capture *c, size_t max, int *w
     *write_end = fds[1];
 }
 
+static const char **env_make(const struct helper_spec *spec, const char *mark)
+{
+    const char *const *from = spec->env ? spec->env : (const char *const *)environ;
+    const char **env;
+    size_t n = 0;
+
+    while (from[n])
+        n++;
+    env = mem_array(n + 2, sizeof(*env));
+    memcpy(env, from, n * sizeof(*env));
+    env[n] = mark;
+    return env;
+}
+
 static int helper_spawn(struct helper *h, const struct helper_spec *spec, const int pipes[2], struct err *e)
 {
-    const struct proc_fd fds[] = { { 1, pipes[0] }, { 2, pipes[1] }, { 3, h->all->keep_fd } };
+    const char **env = env_make(spec, h->all->mark);
+    const struct proc_fd fds[] = { { 1, pipes[0] }, { 2, pipes[1] } };
     const struct proc_spec p = { .argv = spec->argv,
-                                 .env = spec->env,
+                                 .env = env,
                                  .fds = fds,
                                  .n_fds = ARRAY_LEN(fds),
                                  .new_group = true };
+    const int rc = proc_spawn(&p, &h->pid, e);
 
-    return proc_spawn(&p, &h->pid, e);
+    mem_free(&env);
+    return rc;
 }
 
 struct helper *helper_start(struct helpers *hs, const struct helper_spec *spec, helper_fn *fn, void *arg)
@@ -216,11 +234,11 @@ void helper_cancel(struct helper **h)
     helper_stop(gone);
 }
 
-struct helpers *helpers_new(struct loop *l, int keep_fd)
+struct helpers *helpers_new(struct loop *l, const char *mark)
 {
     struct helpers *hs = mem_zalloc(sizeof(*hs));
 
-    *hs = (struct helpers){ .loop = l, .keep_fd = keep_fd };
+    *hs = (struct helpers){ .loop = l, .mark = mem_printf(HELPER_MARK "=%s", mark) };
     return hs;
 }
 
@@ -236,5 +254,7 @@ void helpers_free(struct helpers **hs)
         }
         helper_free(h);
     }
+    if (*hs)
+        mem_free(&(*hs)->mark);
     mem_free(hs);
 }

@@ -22,8 +22,10 @@ struct helper_end {
 };
 typedef void helper_fn(void *arg, const struct helper_end *end);
 
-/* keep_fd stays open in every helper as descriptor 3: what is locked with it is locked until the last one ends. */
-struct helpers *helpers_new(struct loop *l, int keep_fd);
+/* `mark`: of whom they are. It stands as HELPER_MARK in the environment of every helper and whatever that starts, for
+ * stray_kill_helpers. */
+#define HELPER_MARK "ORION_AGENT_HELPER"
+struct helpers *helpers_new(struct loop *l, const char *mark);
 void helpers_free(struct helpers **hs);   /* kills what runs */
 
 /* `fn` is always called, from the loop, and never from here; unless it is cancelled before. */

@@ -21,7 +21,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-enum { LOCK_WAIT_MS = 15000, LOCK_LOOK_MS = 25, NAME_MAX_LEN = 128, HELLOS_BLOCK = 10000 };
+enum { LOCK_WAIT_MS = 10000, LOCK_LOOK_MS = 25, NAME_MAX_LEN = 128, HELLOS_BLOCK = 10000 };
 #define HELLOS_MAX (INT64_MAX / 2)
 
 static const char *const folders[] = { "mirror", "work", "spool", "home", "tmp", "trash" };
@@ -57,7 +57,7 @@ static int folder_make(const char *path, struct err *e)
     return rc ? err_sys(e, "cannot make the folder %s", path) : 0;
 }
 
-/* A former agent's builds end by themselves; what it started holds the lock until then. */
+/* A former agent may be about to leave; what it started does not have the lock. */
 static int lock_take(struct identity *i, struct err *e)
 {
     const struct timespec look = { .tv_nsec = LOCK_LOOK_MS * 1000 * 1000 };
@@ -71,7 +71,7 @@ static int lock_take(struct identity *i, struct err *e)
         return err_sys(e, "cannot write in %s", i->dir);
     while ((rc = flock(i->lock_fd, LOCK_EX | LOCK_NB)) < 0 && clock_boot_ms() < until)
         nanosleep(&look, NULL);
-    return rc < 0 ? err_set(e, ERR_CONFLICT, "another agent uses %s, or something it started still runs", i->dir) : 0;
+    return rc < 0 ? err_set(e, ERR_CONFLICT, "another agent uses %s", i->dir) : 0;
 }
 
 static int file_replace(const char *dir, const char *name, const char *text, struct err *e)
@@ -90,7 +90,16 @@ static int file_replace(const char *dir, const char *name, const char *text, str
     return rc;
 }
 
-/* A git that was killed leaves its lock files, which no later git would touch. Nothing runs here now. */
+/* What a dead agent ran for itself goes with it; its runners do not. */
+static void helpers_end(const char *dir)
+{
+    const unsigned n = stray_kill_helpers(dir);
+
+    if (n)
+        log_info("what a former agent ran for itself is ended", log_int("processes", n));
+}
+
+/* A git that was killed leaves its lock files, which no later git would touch. Nothing of it runs here now. */
 static void git_locks_remove(const char *dir)
 {
     char *path = mem_printf("%s/mirror", dir);
@@ -128,6 +137,7 @@ static int folder_open(struct identity *i, const char *dir, struct err *e)
         if (rc)
             return -1;
     }
+    helpers_end(i->dir);
     git_locks_remove(i->dir);
     return file_replace(i->dir, "gitconfig", git_config, e);
 }
@@ -189,6 +199,12 @@ static int instance_find(struct identity *i, struct err *e)
     mem_free(&text);
     mem_free(&path);
     return rc;
+}
+
+static void boot_find(struct identity *i)
+{
+    if (!line_read("/proc/sys/kernel/random/boot_id", i->boot, sizeof(i->boot)) || strchr(i->boot, ' '))
+        snprintf(i->boot, sizeof(i->boot), "unknown");
 }
 
 /* --- hellos ---------------------------------------------------------------------------------------- */
@@ -282,6 +298,7 @@ int identity_open(struct identity *i, const struct agent_settings *s, struct err
 {
     *i = (struct identity){ .lock_fd = -1 };
     cores_count(i, s->slots);
+    boot_find(i);
     if (folder_open(i, s->dir, e) || id_find(i, s->id, e) || instance_find(i, e) || hellos_find(i, e) ||
         name_find(i, s->name, e) || runner_find(i, s->runner, e))
         return -1;

@@ -1,6 +1,5 @@
-/* life.c - an agent from start to drain: makes the parts and wires them, clears what a former agent left, gives
- * everything back when it is asked to stop (ARCHITECTURE 3, 6). */
-#include <dirent.h>
+/* life.c - an agent from start to drain: makes the parts and wires them, goes on with what a former agent process held,
+ * and when it is asked to stop gives everything back or, as --on-stop says, leaves it to the next (ARCHITECTURE 3, 6). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,43 +73,17 @@ static const struct session_hooks session_hooks = { on_inventory, on_count, on_w
 
 /* --- start ----------------------------------------------------------------------------------------- */
 
-static bool is_never_used(void *arg, const char *name)
+static bool is_used(void *arg, const char *name)
 {
-    (void)arg;
-    (void)name;
-    return false;
-}
-
-/* An agent that ended without asking left attempts behind: their spools say which. Nothing of them is used again, nor
- * is their number. */
-static void former_forget(struct agent *a, const char *spool)
-{
-    DIR *d = opendir(spool);
-    struct dirent *entry;
-
-    while (d && (entry = readdir(d))) {
-        char *work = mem_printf("%s/work/%s", a->identity.dir, entry->d_name);
-
-        if (entry->d_name[0] != '.') {
-            attempts_begun_before(a->attempts, entry->d_name);
-            trash_put(a->trash, work);
-        }
-        mem_free(&work);
-    }
-    if (d)
-        closedir(d);
+    return attempts_is_used(arg, name);
 }
 
 static void leftovers_remove(struct agent *a)
 {
-    char *spool = mem_printf("%s/spool", a->identity.dir), *tmp = mem_printf("%s/tmp", a->identity.dir);
-    char *work = mem_printf("%s/work", a->identity.dir);
+    char *tmp = mem_printf("%s/tmp", a->identity.dir), *work = mem_printf("%s/work", a->identity.dir);
 
-    former_forget(a, spool);
-    keep_newest(spool, 0, a->trash, is_never_used, NULL);
-    keep_newest(tmp, 0, a->trash, is_never_used, NULL);
-    keep_newest(work, (size_t)a->settings->keep_workspaces, a->trash, is_never_used, NULL);
-    mem_free(&spool);
+    keep_newest(tmp, 0, a->trash, is_used, a->attempts);
+    keep_newest(work, (size_t)a->settings->keep_workspaces, a->trash, is_used, a->attempts);
     mem_free(&tmp);
     mem_free(&work);
 }
@@ -145,7 +118,7 @@ static void parts_make(struct life *m)
     struct agent *a = &m->agent;
 
     a->path = path_make(a->settings->path);
-    a->helpers = helpers_new(a->loop, a->identity.lock_fd);
+    a->helpers = helpers_new(a->loop, a->identity.dir);
     a->trash = trash_new(a->helpers, arena_printf(&m->arena, "%s/trash", a->identity.dir));
     a->workspaces = workspaces_new(a->helpers, a->trash, a->identity.dir);
     a->runs = runs_new(a->loop);
@@ -203,6 +176,7 @@ int life_start(struct service *s, const void *settings, void *shared, unsigned s
         return -1;
     }
     parts_make(m);
+    adopt_all(a->attempts);
     leftovers_remove(a);
     session_start(a->session);
     service_ready(s);
@@ -214,7 +188,15 @@ void life_drain(void *state)
 {
     struct life *m = state;
 
+    struct agent *a = &m->agent;
+
     m->is_draining = true;
-    session_rest(m->agent.session);
-    attempts_drain(m->agent.attempts);
+    if (strcmp(a->settings->on_stop, ON_STOP_LEAVE) == 0) {
+        log_info("the builds go on, for the next agent to adopt", log_int("attempts", attempts_busy(a->attempts)));
+        m->is_closing = true;
+        session_close(a->session);
+        return;
+    }
+    session_rest(a->session);
+    attempts_drain(a->attempts);
 }

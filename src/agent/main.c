@@ -1,5 +1,6 @@
 /* main.c - orion-agent: its settings, and who may say what to it. Its life is in life.c. */
 #include <stddef.h>
+#include <string.h>
 
 #include "agent/agent.h"
 #include "agent/attempts.h"
@@ -9,6 +10,16 @@
 #include "proto/dispatch.h"
 
 enum { DRAIN_MS = 7000 };
+
+static int settings_check(void *settings, struct err *e)
+{
+    const struct agent_settings *s = settings;
+
+    if (strcmp(s->on_stop, "give-back") == 0 || strcmp(s->on_stop, ON_STOP_LEAVE) == 0)
+        return 0;
+    return err_field(e, "ORION_AGENT_ON_STOP", "ORION_AGENT_ON_STOP: \"%.32s\" is neither give-back nor leave",
+                     s->on_stop);
+}
 
 #define AT(member) offsetof(struct agent_settings, member)
 static const struct conf_row rows[] = {
@@ -33,6 +44,9 @@ static const struct conf_row rows[] = {
       "finished workspaces that are kept" },
     { CONF_BYTES, AT(spool_max), "spool-max", "ORION_SPOOL_MAX", NULL, "256M", 65536, INT64_MAX, "bytes",
       "log of one attempt that waits for the log sink before the build does" },
+    { CONF_STR, AT(on_stop), "on-stop", "ORION_AGENT_ON_STOP", NULL, "give-back", 0, 0, "",
+      "builds when the agent is asked to stop: give-back ends them, to be run elsewhere; leave lets them go on for the "
+      "next agent process to adopt" },
     { CONF_STR, AT(ca_file), "ca-file", "ORION_CA_FILE", NULL, NULL, 0, 0, "",
       "certificates to trust instead of the system's" },
     CONF_END,
@@ -91,6 +105,18 @@ static int handle_task_stop(void *arg, const struct msg_from *from, const void *
     return session_follows(a->session, m->epoch) ? attempts_stop(a->attempts, m, e) : 0;
 }
 
+static int handle_log_move(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_log_move *m = message;
+    struct agent *a = arg;
+
+    (void)from;
+    (void)e;
+    if (session_follows(a->session, m->epoch))
+        ship_move(a->attempts, m);
+    return 0;
+}
+
 static int handle_log_ack(void *arg, const struct msg_from *from, const void *message, struct err *e)
 {
     struct agent *a = arg;
@@ -110,6 +136,7 @@ static const struct msg_handler handlers[] = {
     { MSG_TASK_ASSIGN, FROM_SCHEDULER, handle_task_assign },
     { MSG_TASK_ACK, FROM_SCHEDULER, handle_task_ack },
     { MSG_TASK_STOP, FROM_SCHEDULER, handle_task_stop },
+    { MSG_LOG_MOVE, FROM_SCHEDULER, handle_log_move },
     { MSG_LOG_ACK, FROM_LOGSINK, handle_log_ack },
 };
 
@@ -123,6 +150,7 @@ static const struct service_spec spec = {
     .summary = "runs builds on this machine for an Orion farm",
     .rows = rows,
     .settings_size = sizeof(struct agent_settings),
+    .check = settings_check,
     .start = life_start,
     .drain = life_drain,
     .stop = life_stop,

@@ -38,13 +38,13 @@ static int runner_start(struct attempt *a, const char *notes, struct msg_command
         .separate_streams = a->order.separate_streams,
         .kill_ms = KILL_MS,
         .silence_timeout_ms = a->order.silence_timeout_ms,
+        .log_max = a->order.log_max,
     };
-    const struct run_spec spec = { agent->identity.runner, agent->identity.lock_fd, &job };
+    const struct run_spec spec = { agent->identity.runner, &job };
 
     job.has.separate_streams = true;
     job.has.silence_timeout_ms = job.silence_timeout_ms > 0;
-    if (folder_make(a->spool, e))
-        return -1;
+    job.has.log_max = job.log_max > 0;
     if (!a->ship.reader)
         ship_init(a);
     a->run = run_start(agent->runs, &spec, &finish_run_hooks, a, e);
@@ -63,6 +63,7 @@ static void result_decide(struct attempt *a, const struct verdict *v, const char
 
     a->is_decided = true;
     finish_set(a, v);
+    attempt_keep(a, RECORD_STARTED, false);
     if (runner_start(a, notes, (struct msg_command_list){ 0 }, (struct msg_pairs){ &path, 1 }, &e)) {
         log_error("no log of what was not built", log_str("attempt", a->name), log_err(&e));
         finish_without_run(a);
@@ -77,6 +78,13 @@ void prepare_fail(struct attempt *a, const char *cause, const char *message, con
     log_info("setup failed", log_str("attempt", a->name), log_str("cause", cause), log_str("message", v.message));
     result_decide(a, &v,
                   arena_printf(arena, "orion: %s\n%s", v.message, text_clean(output ? output : "", OUTPUT_MAX, arena)));
+}
+
+void prepare_decided(struct attempt *a)
+{
+    const struct verdict v = { a->result.outcome, a->result.cause, a->result.message };
+
+    result_decide(a, &v, arena_printf(&a->arena, "orion: %s\n", v.message ? v.message : v.outcome));
 }
 
 /* Nothing of the preparation runs. What is given back is begun anew elsewhere: its log would be of no use. */
@@ -183,12 +191,14 @@ static void build_start(struct attempt *a)
         return;
     }
     a->driver = plan.driver;
-    facts_tell(a, FACT_PREPARED);
-    if (folder_make(a->tmp, &e)) {
+    a->stage = RECORD_STARTED;
+    if (folder_make(a->tmp, &e) || attempt_save(a, false, &e)) {
         prepare_fail(a, "infrastructure", e.text, NULL);
-    } else if (runner_start(a, notes_make(a, &plan), plan.commands, env, &e)) {
-        prepare_fail(a, e.kind == ERR_TOO_LARGE ? "setup" : "infrastructure", e.text, NULL);
+        return;
     }
+    facts_tell(a, FACT_PREPARED);
+    if (runner_start(a, notes_make(a, &plan), plan.commands, env, &e))
+        prepare_fail(a, e.kind == ERR_TOO_LARGE ? "setup" : "infrastructure", e.text, NULL);
 }
 
 /* --- the workspace --------------------------------------------------------------------------------- */

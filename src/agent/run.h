@@ -1,4 +1,5 @@
-/* run.h - the agent's end of one runner: starts it, hears of its spool and its end, trims and stops it. */
+/* run.h - the agent's end of one runner: starts or adopts it, hears of its spool and its end, trims and stops it.
+ * A runner lives on when its agent does not; nothing here ends one but run_stop. */
 #ifndef ORION_AGENT_RUN_H
 #define ORION_AGENT_RUN_H
 
@@ -13,8 +14,7 @@ struct run;    /* one */
 
 struct run_spec {
     const char *program;
-    int keep_fd;                          /* held open by the runner until it is gone */
-    const struct msg_runner_job *order;
+    const struct msg_runner_job *order;   /* its spool is where the two meet (berth.h) */
 };
 struct run_hooks {
     void (*on_spooled)(void *arg, uint64_t seq, uint64_t offset);
@@ -23,13 +23,15 @@ struct run_hooks {
 };
 
 struct runs *runs_new(struct loop *l);
-void runs_free(struct runs **rs);   /* closes every socket; nobody waits for the processes any more */
+void runs_free(struct runs **rs);   /* closes every socket; the runners live on */
 
 struct run *run_start(struct runs *rs, const struct run_spec *spec, const struct run_hooks *hooks, void *arg,
                       struct err *e);
+/* The runner that a former agent started in `spool`: it lives, or has left its result there, or died without (`why` is
+ * then the reason that is told). Every hook comes from the loop. */
+struct run *run_adopt(struct runs *rs, const char *spool, const char *why, const struct run_hooks *hooks, void *arg);
 void run_trim(struct run *r, uint64_t seq, uint64_t offset);
 void run_stop(struct run *r, const char *reason);
-/* Closes the socket: a runner that is done leaves, another one kills what it has. Nobody hears of it any more. */
-void run_free(struct run **r);
+void run_free(struct run **r);      /* nobody hears of it any more */
 
 #endif

@@ -27,6 +27,7 @@ static void verdict_set(struct attempt *a, const char *outcome, const char *caus
     timer_off(a->limit);
     log_info("to be ended", log_str("attempt", a->name), log_str("outcome", outcome),
              log_str("reason", a->verdict.message));
+    attempt_keep(a, a->stage, false);
     if (a->hold == HOLD_RUNNING)
         run_stop(a->run, a->verdict.message);
     else
@@ -35,12 +36,19 @@ static void verdict_set(struct attempt *a, const char *outcome, const char *caus
 
 /* --- the farm's word ------------------------------------------------------------------------------- */
 
+/* Of one that has ended nothing but its result and its log is left: those are told to the end, late or not. */
 static void attempt_forget(struct attempt *a, const char *reason)
 {
+    if (a->hold == HOLD_FINISHED) {
+        a->facts.is_open[FACT_ACCEPT] = a->facts.is_open[FACT_PREPARED] = false;
+        attempt_settle(a);
+        return;
+    }
     log_info("to be forgotten", log_str("attempt", a->name), log_str("reason", reason));
     memset(&a->facts, 0, sizeof(a->facts));
     timer_off(a->limit);
     a->dropped_ms = clock_boot_ms();
+    attempt_keep(a, RECORD_DROPPED, false);
     if (a->hold == HOLD_RUNNING) {
         attempt_hold(a, HOLD_DROPPED);
         ship_drop(a);
@@ -91,11 +99,21 @@ static void tick_limit(void *arg)
     verdict_set(a, "timed_out", "policy", arena_printf(&a->arena, "ran longer than %s", limit));
 }
 
+/* Another start of the host, another clock: what waited through that has all its time again. */
+static uint64_t time_left(const struct attempt *a)
+{
+    const uint64_t now = clock_boot_ms(), limit = (uint64_t)a->order.timeout_ms;
+    const bool is_same_clock = strcmp(a->boot, a->all->agent->identity.boot) == 0 && a->began_ms <= now;
+    const uint64_t spent = is_same_clock ? now - a->began_ms : 0;
+
+    return spent < limit ? limit - spent : 0;
+}
+
 void stop_limit(struct attempt *a)
 {
     a->limit = loop_timer(a->all->agent->loop, tick_limit, a);
-    if (a->order.timeout_ms > 0)
-        timer_in(a->limit, (uint64_t)a->order.timeout_ms);
+    if (a->order.timeout_ms > 0 && !a->verdict.outcome && a->hold < HOLD_FINISHED)
+        timer_in(a->limit, time_left(a));
 }
 
 /* --- the agent stops ------------------------------------------------------------------------------- */

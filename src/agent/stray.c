@@ -1,5 +1,6 @@
-/* stray.c - what is left of an attempt whose runner died before it: found by the attempt's name in the environment
- * of every process of this machine, and killed. A runner that lives does this better; see runner/kin.c. */
+/* stray.c - what is left of those who died before it, found by its environment among all processes of this machine, and
+ * killed: of an attempt whose runner died (one that lives does this better; see runner/kin.c), and of a dead agent what
+ * it ran for itself. */
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -7,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/helper.h"
 #include "lib/mem.h"
 
-enum { ROUNDS = 20, ENVIRON_MAX = 256 * 1024 };
+enum { ROUNDS = 20, GONE_ROUNDS = 200, ENVIRON_MAX = 256 * 1024 };
 
 /* The environment of a process, its texts separated by NUL; empty when it is not ours to read. */
 static struct buf environ_read(const char *pid)
@@ -43,8 +46,8 @@ static bool has_variable(const struct buf *b, const char *variable)
     return false;
 }
 
-/* One look at all processes; how many were killed. */
-static unsigned round_kill(const char *task, const char *attempt)
+/* One look at all processes; how many have both variables and were killed. */
+static unsigned round_kill(const char *one, const char *other)
 {
     DIR *d = opendir("/proc");
     struct dirent *entry;
@@ -56,7 +59,7 @@ static unsigned round_kill(const char *task, const char *attempt)
         if (!isdigit((unsigned char)entry->d_name[0]) || atoi(entry->d_name) == getpid())
             continue;
         b = environ_read(entry->d_name);
-        if (b.len && has_variable(&b, task) && has_variable(&b, attempt))
+        if (b.len && has_variable(&b, one) && has_variable(&b, other))
             n += kill((pid_t)atoi(entry->d_name), SIGKILL) == 0;
         buf_fini(&b);
     }
@@ -77,5 +80,22 @@ unsigned stray_kill(const struct uuid *task_id, int64_t number)
         found = round_kill(task, attempt);
         n += found;
     }
+    return n;
+}
+
+/* Killed is not gone: it may still be writing what it was told to before. */
+unsigned stray_kill_helpers(const char *dir)
+{
+    const struct timespec wait = { .tv_nsec = 5 * 1000 * 1000 };
+    char *mark = mem_printf(HELPER_MARK "=%s", dir);
+    unsigned n = 0, found = 1;
+
+    for (int i = 0; i < GONE_ROUNDS && found; i++) {
+        found = round_kill(mark, mark);
+        n += i ? 0 : found;
+        if (found)
+            nanosleep(&wait, NULL);
+    }
+    mem_free(&mark);
     return n;
 }

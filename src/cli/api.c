@@ -58,6 +58,7 @@ static enum err_kind status_kind(long status)
     case 403:
         return ERR_DENIED;
     case 404:
+    case 410:
         return ERR_NOT_FOUND;
     case 409:
         return ERR_CONFLICT;

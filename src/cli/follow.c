@@ -1,37 +1,18 @@
 /* follow.c - follows a task's log byte for byte: text/plain, resumed at the offset after every break; what
- * became of the attempt is asked afterwards.
+ * became of the attempt is asked afterwards. Holes are named on standard error.
  *
  * Given: a task id. Changes nothing at the server. Rules: docs/ARCHITECTURE.md "The life of a task", point 5. */
 #include "cli/follow.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "cli/source.h"
 #include "lib/clock.h"
-#include "lib/fetch.h"
 #include "proto/state.h"
 
-/* STREAM_MS: a quiet stream is opened anew after this long, so that a server that vanished without a word is
- * noticed. SEAL_MS: how long an ended attempt's log may take to become complete. */
+/* STREAM_MS: longest answer, see source.c. SEAL_MS: how long an ended attempt's log may take to become complete. */
 enum { STREAM_MS = 60000, PAUSE_FIRST_MS = 50, PAUSE_MAX_MS = 500, AWAY_MS = 60000, SEAL_MS = 120000 };
-
-bool follow_to_fd(void *arg, const char *data, size_t len)
-{
-    int fd = *(const int *)arg;
-
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        data += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
 
 const struct msg_v1_attempt *follow_attempt(const struct msg_v1_task *t, int64_t number)
 {
@@ -42,19 +23,10 @@ const struct msg_v1_attempt *follow_attempt(const struct msg_v1_task *t, int64_t
     return NULL;
 }
 
-struct stream {
-    const struct follow *f;
-    int64_t offset;
-    bool is_stopped;
-};
-
-static bool on_data(void *arg, const char *data, size_t len)
+void follow_note_gap(int64_t from, int64_t to, const char *reason)
 {
-    struct stream *s = arg;
-
-    s->offset += (int64_t)len;
-    s->is_stopped = !s->f->write(s->f->arg, data, len);
-    return !s->is_stopped;
+    fprintf(stderr, "orion: %lld bytes of the log are missing at byte %lld: %s\n", (long long)(to - from), (long long)from,
+            reason);
 }
 
 static int64_t time_left(const struct follow *f, int64_t most_ms)
@@ -66,56 +38,47 @@ static int64_t time_left(const struct follow *f, int64_t most_ms)
     return left > 0 ? left : 1;
 }
 
-int follow_once(const struct follow *f, int64_t attempt, bool wait, int64_t *offset, struct err *e)
-{
-    static const char *const headers[] = { "Accept: text/plain", NULL };
-    struct stream s = { f, *offset, false };
-    struct fetch_response r = { 0 };
-    int rc;
-    char *url = mem_printf("%s/v1/tasks/%s/log?attempt=%lld&offset=%lld%s", f->api->url, f->id, (long long)attempt,
-                           (long long)*offset, wait ? "&follow=1" : "");
-    struct fetch_request q = { .url = url,
-                               .headers = headers,
-                               .ca_file = f->api->ca_file,
-                               .timeout_ms = time_left(f, STREAM_MS),
-                               .on_data = on_data,
-                               .arg = &s };
-
-    rc = fetch_http(&q, &r, e);
-    if (rc == 0 && !s.is_stopped && (r.status < 200 || r.status > 299))
-        rc = api_problem(r.status, &r.body, e);
-    if (s.is_stopped)
-        rc = 1;
-    fetch_response_fini(&r);
-    mem_free(&url);
-    *offset = s.offset;
-    return rc;
-}
-
 /* What following has come to. */
 struct progress {
     int64_t attempt;       /* being followed; 0: none yet */
-    int64_t offset;
+    struct source_span span;
     int64_t away_since;    /* CLOCK_BOOTTIME; 0: the server answers */
     int64_t ended_since;   /* the attempt is over but its log is not sealed */
     int64_t pause_ms;
+    bool is_sealed;        /* the sink has all that it will ever have */
+    bool is_dry;           /* and it was read to its end since that is known */
 };
+
+static bool on_bytes(void *arg, const char *data, size_t len)
+{
+    struct follow *f = arg;
+
+    return f->write(f->arg, data, len);
+}
+
+static void on_gap(void *arg, int64_t from, int64_t to, const char *reason)
+{
+    struct follow *f = arg;
+
+    f->has_holes = true;
+    follow_note_gap(from, to, reason);
+}
 
 /* Everything the build said it wrote, or everything that the sink will ever have. */
 static bool is_whole(const struct msg_v1_attempt *a, const struct progress *p)
 {
-    if (a->has.log_bytes && p->offset >= a->log_bytes)
+    if (a->has.log_bytes && p->span.offset >= a->log_bytes)
         return true;
-    return strcmp(a->log_state, "open") != 0 && (!a->has.log_bytes || strcmp(a->log_state, "gap") == 0);
+    return p->is_dry && (!a->has.log_bytes || strcmp(a->log_state, "gap") == 0);
 }
 
-static void note_hole(const struct msg_v1_attempt *a, const struct progress *p)
+/* What is missing at the end. */
+static void note_hole(struct follow *f, const struct msg_v1_attempt *a, const struct progress *p)
 {
-    if (strcmp(a->log_state, "complete") == 0 || (a->has.log_bytes && a->log_bytes <= p->offset))
+    if (strcmp(a->log_state, "complete") == 0 || (a->has.log_bytes && a->log_bytes <= p->span.offset))
         return;
-    if (a->has.log_bytes && a->log_bytes > p->offset)
-        fprintf(stderr, "orion: the log of attempt %lld ends early: %lld bytes are missing\n", (long long)p->attempt,
-                (long long)(a->log_bytes - p->offset));
+    if (a->has.log_bytes)
+        on_gap(f, p->span.offset, a->log_bytes, "the log ends early");
     else
         fprintf(stderr, "orion: the log of attempt %lld may be incomplete\n", (long long)p->attempt);
 }
@@ -148,25 +111,32 @@ static bool task_is_over(const struct msg_v1_task *t)
 }
 
 /* Looks at the task and moves on. 1: the end. 0: go on. */
-static int advance(const struct follow *f, const struct msg_v1_task *t, struct progress *p)
+static int advance(struct follow *f, const struct msg_v1_task *t, struct progress *p)
 {
     const struct msg_v1_attempt *a = p->attempt ? follow_attempt(t, p->attempt) : NULL;
 
     if (p->attempt == 0) {
         p->attempt = f->attempt ? f->attempt : t->attempt;
+        p->span.place = f->place;
         return p->attempt == 0 && task_is_over(t);
     }
+    if (a)
+        p->is_sealed = strcmp(a->log_state, "open") != 0;
     if (!a || !attempt_is_over(a, p))
         return 0;
     if (f->attempt == 0 && t->attempt > p->attempt) {
-        note_hole(a, p);
+        note_hole(f, a, p);
         note_next(a, t->attempt);
         *p = (struct progress){ .attempt = t->attempt, .pause_ms = PAUSE_FIRST_MS };
+        if (f->lines) {
+            f->has_holes |= f->lines->has_gaps;
+            json_lines_fini(f->lines);
+        }
         return 0;
     }
     if (f->attempt == 0 && !task_is_over(t))
         return 0; /* queued again: the next attempt is still to come */
-    note_hole(a, p);
+    note_hole(f, a, p);
     return 1;
 }
 
@@ -192,26 +162,32 @@ static void pause_a_little(const struct follow *f, struct progress *p)
 enum step { STEP_GO_ON, STEP_ENDED, STEP_STOPPED, STEP_FAILED };
 
 /* The log of the attempt at hand until the stream ends, for whatever reason. */
-static enum step step_stream(const struct follow *f, struct progress *p, struct err *e)
+static enum step step_stream(struct follow *f, struct progress *p, struct err *e)
 {
-    int64_t before = p->offset;
+    const struct source source = { .api = f->api, .id = f->id, .attempt = p->attempt, .write = on_bytes, .gap = on_gap,
+                                   .arg = f, .lines = f->lines };
+    int64_t before = p->span.offset;
+    bool was_placed = p->span.place != NULL;
     struct err now = { 0 };
-    int rc = follow_once(f, p->attempt, true, &p->offset, &now);
 
-    if (rc > 0)
+    p->span.is_waiting = true;
+    p->span.timeout_ms = time_left(f, STREAM_MS);
+    enum source_end end = source_read(&source, &p->span, &now);
+    if (end == SOURCE_STOPPED)
         return STEP_STOPPED;
-    if (rc < 0 && now.kind != ERR_UNAVAILABLE) {
+    if (end == SOURCE_FAILED && now.kind != ERR_UNAVAILABLE) {
         *e = now;
         return STEP_FAILED;
     }
-    if (p->offset > before)
+    if (p->span.offset > before)
         p->pause_ms = 0; /* something happened: look at once */
+    p->is_dry = p->is_sealed && end == SOURCE_DONE && p->span.offset == before && !was_placed;
     return STEP_GO_ON;
 }
 
 /* One look at the task, then its log. */
-static enum step step(const struct follow *f, struct progress *p, struct msg_v1_task *task_r, struct buf *body_r,
-                struct err *e)
+static enum step step(struct follow *f, struct progress *p, struct msg_v1_task *task_r, struct buf *body_r,
+                      struct err *e)
 {
     struct api look = { f->scratch, f->api->url, f->api->ca_file };
     struct err now = { 0 };
@@ -234,7 +210,7 @@ static enum step step(const struct follow *f, struct progress *p, struct msg_v1_
     return STEP_FAILED;
 }
 
-enum follow_end follow_task(const struct follow *f, struct msg_v1_task *task_r, struct buf *body_r, struct err *e)
+enum follow_end follow_task(struct follow *f, struct msg_v1_task *task_r, struct buf *body_r, struct err *e)
 {
     struct progress p = { .pause_ms = PAUSE_FIRST_MS };
 

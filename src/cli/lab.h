@@ -58,6 +58,7 @@ struct lab_part {
     struct lab_proc proc;    /* the running one, or the last that is known of */
     bool is_ready;           /* it was; its end will be told */
     bool is_told;            /* its end is wanted */
+    bool is_coming_back;     /* it is started anew: what is meant to outlive it is left alone */
     bool is_reaped;          /* it was our child; wstatus says how it ended */
     int wstatus;
 };

@@ -1,4 +1,5 @@
-/* lab_left.c - finds all processes of a part, so that a new one is started only when nothing of the old is left.
+/* lab_left.c - finds all processes of a part, so that a new one is started only when nothing of the old is left. An
+ * agent's runners, and the builds below them, are left to the next process of an agent that comes back.
  *
  * Given: /proc. Changes nothing but by lab_proc_kill. A pid is never trusted without its start time. */
 #include "cli/lab_left.h"
@@ -77,6 +78,7 @@ struct seen {
     pid_t pid;
     struct lab_stat stat;
     bool belongs;
+    bool is_spared;
 };
 
 struct look {
@@ -98,7 +100,7 @@ static void look_at_all(struct look *k, uid_t uid)
         if (read_stat(pid, &s) < 0 || is_gone(&s))
             continue;
         k->v = mem_resize(k->v, k->n + 1, sizeof(*k->v));
-        k->v[k->n++] = (struct seen){ pid, s, false };
+        k->v[k->n++] = (struct seen){ pid, s, false, false };
     }
     if (d)
         closedir(d);
@@ -161,6 +163,13 @@ static bool is_of_part(const struct seen *s, const struct mark *m)
     return m->environment ? has_marker(s->pid, m->environment) : is_postgres_in(s->pid, m->folder);
 }
 
+static bool is_runner(pid_t pid)
+{
+    char name[64];
+
+    return read_proc(pid, "comm", name, sizeof(name)) > 0 && strcmp(name, "orion-runner\n") == 0;
+}
+
 static bool parent_belongs(const struct look *k, pid_t parent)
 {
     for (size_t i = 0; i < k->n; i++) {
@@ -177,7 +186,7 @@ static void spread_to_children(struct look *k)
     while (changed) {
         changed = false;
         for (size_t i = 0; i < k->n; i++) {
-            if (!k->v[i].belongs && parent_belongs(k, k->v[i].stat.parent))
+            if (!k->v[i].belongs && !k->v[i].is_spared && parent_belongs(k, k->v[i].stat.parent))
                 changed = k->v[i].belongs = true;
         }
     }
@@ -200,8 +209,10 @@ void lab_left_look(struct lab_left *l, const struct lab *lab, const struct lab_p
     struct mark m = mark_of(lab, part, &a);
 
     look_at_all(&k, lab->user.uid);
-    for (size_t i = 0; i < k.n; i++)
-        k.v[i].belongs = is_of_part(&k.v[i], &m);
+    for (size_t i = 0; i < k.n; i++) {
+        k.v[i].is_spared = part->is_coming_back && is_runner(k.v[i].pid);
+        k.v[i].belongs = !k.v[i].is_spared && is_of_part(&k.v[i], &m);
+    }
     spread_to_children(&k);
     for (size_t i = 0; i < k.n; i++) {
         if (k.v[i].belongs)

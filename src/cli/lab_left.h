@@ -9,7 +9,7 @@ bool lab_proc_is_alive(const struct lab_proc *p);
 void lab_proc_kill(const struct lab_proc *p, int signo);  /* never another that got the pid meanwhile */
 
 /* What was seen of one part: itself, its session, whatever has its mark in the environment, PostgreSQL's helpers, and
- * everything below these. */
+ * everything below these; but not the runners of an agent that is coming back, nor what is below them. */
 struct lab_left {
     struct lab_proc *v;
     size_t n;

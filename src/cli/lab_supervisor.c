@@ -152,7 +152,10 @@ int lab_restart(struct lab *lab, struct lab_part *part, struct err *e)
 {
     int64_t since_ms = clock_wall_ms();
 
-    if (lab_parts_end(lab, &part, 1, e) < 0)
+    part->is_coming_back = true;
+    int rc = lab_parts_end(lab, &part, 1, e);
+    part->is_coming_back = false;
+    if (rc < 0)
         return -1;
     if (strcmp(part->name, "postgres") == 0)
         lab_pg_clean(lab);

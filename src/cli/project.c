@@ -1,15 +1,18 @@
-/* project.c - `orion project`: each project's share of the slots, its pause, and what newer tasks end. */
+/* project.c - `orion project`: each project's share of the slots, its pause, what newer tasks end, how much of its logs
+ * is kept and for how long. */
 #include <stdio.h>
 
 #include "cli/ask.h"
 #include "cli/out.h"
+#include "cli/units.h"
 
-enum { COLUMNS = 7, WEIGHT_MAX = 1000 };
+enum { COLUMNS = 9, WEIGHT_MAX = 1000 };
+#define KEEP_MAX_S 3155760000 /* a hundred years: PROTOCOL "v1.project_set" */
 
 struct set_options {
     struct ask_options ask;
     struct opt_int weight;
-    const char *supersede;
+    const char *supersede, *log_max, *log_keep;
 };
 
 static void add_project(struct out_table *t, const struct msg_v1_project *p)
@@ -21,14 +24,16 @@ static void add_project(struct out_table *t, const struct msg_v1_project *p)
                                    p->supersede,
                                    arena_printf(a, "%lld", (long long)p->waiting),
                                    arena_printf(a, "%lld", (long long)p->queued),
-                                   arena_printf(a, "%lld", (long long)p->running) };
+                                   arena_printf(a, "%lld", (long long)p->running),
+                                   p->has.log_max_bytes ? units_bytes_text(a, p->log_max_bytes) : "-",
+                                   p->has.log_keep_s ? units_seconds_text(a, p->log_keep_s) : "-" };
     out_row(t, cells);
 }
 
 static void print_list(struct arena *a, const struct msg_v1_project *v, size_t n)
 {
-    static const char *const heads[COLUMNS] = { "NAME",    "STATE",  "WEIGHT", "SUPERSEDE",
-                                                "WAITING", "QUEUED", "RUNNING" };
+    static const char *const heads[COLUMNS] = { "NAME",   "STATE",   "WEIGHT",  "SUPERSEDE", "WAITING",
+                                                "QUEUED", "RUNNING", "LOG MAX", "LOG KEEP" };
     struct out_table t = { .arena = a, .columns = COLUMNS };
 
     out_row(&t, heads);
@@ -100,9 +105,15 @@ static int set(const struct cli_call *call)
     struct msg_v1_project_set m = { .weight = o->weight.value, .supersede = o->supersede,
                                     .has.weight = o->weight.is_given };
     struct buf body = { 0 };
+    struct err e = { 0 };
 
-    if (!o->weight.is_given && !o->supersede)
-        return cli_usage(call, "needs --weight or --supersede");
+    if (!o->weight.is_given && !o->supersede && !o->log_max && !o->log_keep)
+        return cli_usage(call, "needs --weight, --supersede, --log-max or --log-keep");
+    m.has.log_max_bytes = o->log_max != NULL;
+    m.has.log_keep_s = o->log_keep != NULL;
+    if ((o->log_max && units_bytes("log-max", o->log_max, &m.log_max_bytes, &e) < 0) ||
+        (o->log_keep && units_seconds("log-keep", o->log_keep, KEEP_MAX_S, &m.log_keep_s, &e) < 0))
+        return cli_usage(call, e.text);
     msg_to_json(MSG_V1_PROJECT_SET, &m, false, &body);
     int rc = change(call, "PUT", "", &body);
     buf_fini(&body);
@@ -115,6 +126,10 @@ static const struct opt set_rows[] = {
     { OPT_INT, 0, "weight", offsetof(struct set_options, weight), "N", "share of the slots (1)", 1, WEIGHT_MAX },
     { OPT_STR, 0, "supersede", offsetof(struct set_options, supersede), "WHAT",
       "which older tasks of a merge request a newer one ends: off, queued, running", 0, 0 },
+    { OPT_STR, 0, "log-max", offsetof(struct set_options, log_max), "SIZE",
+      "what is kept of each log, such as 100M; 0: all of it", 0, 0 },
+    { OPT_STR, 0, "log-keep", offsetof(struct set_options, log_keep), "TIME",
+      "how long logs are kept, such as 30d; 0: as the log sinks are set", 0, 0 },
     ASK_CHANGE_ROWS,
 };
 
@@ -131,8 +146,8 @@ static const struct verb show_sub = { .name = "project show",
                                       .options_size = sizeof(struct ask_options),
                                       .run = show };
 static const struct verb set_sub = { .name = "project set",
-                                     .synopsis = "[--weight N] [--supersede WHAT] NAME",
-                                     .summary = "change a project's share, or what newer tasks end",
+                                     .synopsis = "[--weight N] [--supersede WHAT] [--log-max SIZE] [--log-keep TIME] NAME",
+                                     .summary = "change a project's share, what newer tasks end, what is kept of its logs",
                                      .rows = set_rows,
                                      .options_size = sizeof(struct set_options),
                                      .run = set };

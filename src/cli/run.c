@@ -8,6 +8,7 @@
 #include "cli/ask.h"
 #include "cli/follow.h"
 #include "cli/out.h"
+#include "cli/outlet.h"
 #include "cli/submit.h"
 #include "lib/clock.h"
 #include "proto/state.h"
@@ -59,10 +60,10 @@ static void tell_outcome(const struct msg_v1_task *t)
 static int follow_to_end(const struct api *api, const struct run_options *o, const char *id, int64_t until_ms)
 {
     bool json = o->submit.server.common.json;
-    int fd = json ? STDERR_FILENO : STDOUT_FILENO;
+    struct outlet to = { .fd = json ? STDERR_FILENO : STDOUT_FILENO };
     struct arena scratch = { 0 };
-    struct follow f = { .api = api, .scratch = &scratch, .id = id, .until_ms = until_ms, .write = follow_to_fd,
-                        .arg = &fd };
+    struct follow f = { .api = api, .scratch = &scratch, .id = id, .until_ms = until_ms, .write = outlet_write,
+                        .arg = &to };
     struct msg_v1_task task = { 0 };
     struct buf body = { 0 };
     struct err e = { 0 };

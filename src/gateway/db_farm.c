@@ -13,7 +13,8 @@
     "SELECT g.id, g.name, g.state, g.labels, g.slots, count(a.task_id), g.version, " MS("g.seen_at") ", g.draining "  \
     "FROM orion.agent g LEFT JOIN orion.attempt a ON a.agent_id = g.id AND a.ended_at IS NULL "
 #define PROJECT_COLUMNS                                                                                               \
-    "p.name, p.weight, p.paused, p.supersede, coalesce(c.waiting, 0), coalesce(c.queued, 0), coalesce(c.running, 0) "
+    "p.name, p.weight, p.paused, p.supersede, coalesce(c.waiting, 0), coalesce(c.queued, 0), coalesce(c.running, 0), "\
+    "p.log_max_bytes, p.log_keep_ms / 1000 "
 #define PROJECT_COUNTS "SELECT " WAITING " AS waiting, " QUEUED " AS queued, " RUNNING " AS running"
 
 void db_farm_prepare(struct pg_stmt *s)
@@ -96,6 +97,8 @@ static struct msg_v1_project *projects_of(struct call *c, const struct pg_result
         v[row].waiting = pg_int(r, row, 4);
         v[row].queued = pg_int(r, row, 5);
         v[row].running = pg_int(r, row, 6);
+        number_of(r, row, 7, &v[row].log_max_bytes, &v[row].has.log_max_bytes);
+        number_of(r, row, 8, &v[row].log_keep_s, &v[row].has.log_keep_s);
     }
     return v;
 }

@@ -1,35 +1,45 @@
 /* db_logs.c - reading what viewers follow: a task's state, its attempts, and where their logs lie. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "gateway/db_impl.h"
 #include "gateway/log_state.h"
 
 /* A log begins on the attempt's own sink; the rows of orion.log_segment are those that took over from it. */
+#define IS_LOST(sink) "(EXISTS (SELECT FROM orion.log_sink l WHERE l.name = " sink " AND l.state = 'lost'))::text"
 #define SEGMENTS                                                                                                      \
-    "CASE WHEN a.sink IS NULL THEN '{}'::text[] ELSE ARRAY['0', a.sink] END || "                                      \
-    "ARRAY(SELECT unnest(ARRAY[s.from_offset::text, s.sink]) FROM orion.log_segment s "                               \
-    "WHERE s.task_id = a.task_id AND s.attempt = a.number ORDER BY s.from_offset) "
+    "CASE WHEN a.sink IS NULL THEN '{}'::text[] ELSE ARRAY['0', '0', a.sink, " IS_LOST("a.sink") "] END || "          \
+    "ARRAY(SELECT unnest(ARRAY[s.from_offset::text, s.from_chunk::text, s.sink, " IS_LOST("s.sink") "]) "             \
+    "FROM orion.log_segment s WHERE s.task_id = a.task_id AND s.attempt = a.number "                                  \
+    "ORDER BY s.from_offset, s.from_chunk)"
 
 void db_logs_prepare(struct pg_stmt *s)
 {
     s[TASK_LOGS] = (struct pg_stmt){
         "task_logs", "SELECT t.id, t.state, t.cause, t.message, t.exit_code, a.number, a.state, coalesce(g.name, ''), "
-                     "a.log_state, a.log_bytes, a.log_lines, a.log_head, " SEGMENTS
+                     "a.log_state, a.log_bytes, a.log_lines, a.log_head, " SEGMENTS ", " MS("a.started_at") ", "
+                     "left(t.repo, 400), left(t.target, 400) "
                      "FROM orion.task t LEFT JOIN orion.attempt a ON a.task_id = t.id "
                      "LEFT JOIN orion.agent g ON g.id = a.agent_id WHERE t.id = ANY ($1::uuid[]) "
                      "ORDER BY t.id, a.number" };
 }
 
+enum { SEGMENT_PARTS = 4 };
+
 static const struct log_segment *segments_of(struct call *c, const struct pg_result *r, int row, size_t *n_r)
 {
     struct msg_strs flat = strs_of(c, r, row, 12);
-    struct log_segment *v = arena_alloc(&c->arena, flat.n / 2 * sizeof(*v));
+    struct log_segment *v = arena_alloc(&c->arena, flat.n / SEGMENT_PARTS * sizeof(*v));
 
-    *n_r = flat.n / 2;
-    for (size_t i = 0; i < *n_r; i++)
-        if (sscanf(flat.v[2 * i], "%" SCNu64, &v[i].from) == 1)
-            v[i].sink = flat.v[2 * i + 1];
+    *n_r = flat.n / SEGMENT_PARTS;
+    for (size_t i = 0; i < *n_r; i++) {
+        const char *const *part = &flat.v[SEGMENT_PARTS * i];
+        (void)sscanf(part[0], "%" SCNu64, &v[i].from);   /* the server wrote them */
+        (void)sscanf(part[1], "%" SCNu64, &v[i].chunk);
+        v[i].sink = part[2];
+        v[i].is_lost = strcmp(part[3], "true") == 0;
+    }
     return v;
 }
 
@@ -47,6 +57,7 @@ static void log_attempt_of(struct call *c, const struct pg_result *r, int row, s
     a->lines = (uint64_t)pg_int(r, row, 10);
     if (pg_bytes(r, row, 11, a->head, sizeof(a->head)) == sizeof(a->head))
         a->head_len = sizeof(a->head);
+    a->started_ms = pg_null(r, row, 13) ? 0 : pg_int(r, row, 13);
     a->segments = segments_of(c, r, row, &a->n_segments);
 }
 
@@ -67,6 +78,7 @@ static void take_logs(struct call *c, const struct pg_result *r)
             logs[n++] = (struct log_state){ .id = id, .state = state < 0 ? TASK_LOST : (enum task_state)state,
                                             .cause = text_of(c, r, row, 2), .message = text_of(c, r, row, 3),
                                             .has_exit_code = !pg_null(r, row, 4), .exit_code = pg_int(r, row, 4),
+                                            .repo = text_of(c, r, row, 14), .target = text_of(c, r, row, 15),
                                             .attempts = &attempts[row] };
         }
         if (!pg_null(r, row, 5)) {

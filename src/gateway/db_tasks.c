@@ -10,10 +10,16 @@
     "t.separate_streams, " MS("t.created_at") ", " MS("t.started_at") ", " MS("t.ended_at") ", t.attempt, "           \
     "t.priority, t.concurrency_group, t.after, t.after_condition, t.timeout_ms / 1000, t.silence_timeout_ms / 1000, " \
     "t.queue_timeout_ms / 1000, t.tries, t.retry_on, t.retry_exit_codes, t.retry_of, " MS("t.not_before")
+/* As in the view orion_api_v1.attempts, sql/0003_logs.sql. */
+#define LOG_LOST                                                                                                      \
+    "a.log_chunks IS DISTINCT FROM 0 AND EXISTS (SELECT FROM orion.log_sink l WHERE l.state = 'lost' AND ("           \
+    "(l.name = a.sink AND NOT EXISTS (SELECT FROM orion.log_segment s "                                               \
+    "WHERE s.task_id = a.task_id AND s.attempt = a.number AND s.from_offset = 0)) "                                   \
+    "OR l.name IN (SELECT s.sink FROM orion.log_segment s WHERE s.task_id = a.task_id AND s.attempt = a.number)))"
 #define ATTEMPT_COLUMNS                                                                                               \
     "a.number, a.state, a.late_state, a.cause, a.agent_id, coalesce(g.name, ''), a.commit, a.driver, a.workspace, "   \
     "a.exit_code, a.message, a.log_state, a.log_bytes, a.log_lines, a.log_head, " MS("a.assigned_at") ", "            \
-    MS("a.started_at") ", " MS("a.ended_at") ", a.stopping"
+    MS("a.started_at") ", " MS("a.ended_at") ", a.stopping, " LOG_LOST
 
 enum { TASK_COLUMNS_N = 32 };
 
@@ -141,6 +147,7 @@ static void attempt_of(struct call *c, const struct pg_result *r, int row, struc
     number_of(r, row, col + 16, &a->started_at, &a->has.started_at);
     number_of(r, row, col + 17, &a->ended_at, &a->has.ended_at);
     a->stopping = text_of(c, r, row, col + 18);
+    a->log_lost = a->has.log_lost = pg_bool(r, row, col + 19);
 }
 
 /* --- one task -------------------------------------------------------------------------------------------------- */

@@ -1,176 +1,82 @@
-/* follow.c - one followed attempt: subscribed at its sink, with a ring of its newest bytes and a few pages of older
- * ones, shared by all its viewers.
+/* follow.c - one followed attempt: subscribed at its sink, with a ring of its newest bytes, a few pages of older ones
+ * and its newest events as text, shared by all its viewers.
  *
- * A viewer is only an offset: where the ring or a page has it, it is served from memory, else it wants a read. There
- * is one read under way per attempt, first come first served; a page is kept until the viewer it was read for has
- * looked, so that many slow viewers at many places all get on. Implements ARCHITECTURE "Log format" (last sentence)
- * and "The life of a task", 5. Rings have a cap per worker. */
+ * A viewer is only an offset: where the ring or a page has it, it is served from memory, else it wants a read
+ * (follow_read.c). Events are made once where two or more viewers show the same form of them. Implements ARCHITECTURE
+ * "Log format" (last sentence) and "The life of a task", 5. Rings have a cap per worker. */
 #include "gateway/follow.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/follow_impl.h"
 #include "gateway/gateway.h"
-#include "gateway/ring.h"
 #include "lib/clock.h"
 #include "lib/loop.h"
-#include "lib/table.h"
-#include "proto/chain.h"
 
 enum {
     FOLLOWS_MAX = 4096,
-    RING_MAX = 1024 * 1024,
-    RING_MAX_CROWDED = 64 * 1024,
-    RINGS_BYTES_MAX = 256 * 1024 * 1024,   /* above it, rings stay small */
-    READ_BYTES = 256 * 1024,
-    PAGES = 4,
+    ENCODE_BYTES = 64 * 1024,                /* of the log at once */
+    ENCODED_MAX = 2 * 1024 * 1024,
+    ENCODED_BYTES_MAX = 128 * 1024 * 1024,   /* of all attempts; above it viewers make their events themselves */
     TICK_MS = 1000,
-    READ_TIMEOUT_MS = 3000,
-    RETRY_MS = 1000,
-    QUIET_MS = 1000,
-    LINGER_MS = 5000,                      /* kept without viewers, for those that come again */
-    ERROR_MS = 10000,                      /* reading fails for so long: said to the viewers */
+    LINGER_MS = 5000,                        /* kept without viewers, for those that come again */
+    ERROR_MS = 10000,                        /* reading fails for so long: said to the viewers */
 };
 
-struct page {
-    uint64_t offset;
-    struct buf data;
-    unsigned pins;     /* viewers that have not looked yet */
-    uint64_t used;     /* for the least recently filled */
-};
+/* --- telling --------------------------------------------------------------------------------------------------- */
 
-struct follow {
-    struct follows *all;
-    TAILQ_ENTRY(follow) entry;
-    TAILQ_HEAD(, follow_member) members;
-    TAILQ_HEAD(, follow_member) wants;
-    struct uuid key;
-    struct uuid task;
-    int64_t attempt;
-    struct arena arena;                    /* of the segments */
-    const struct log_segment *segments;
-    size_t n_segments;
-    const char *live_sink;                 /* NULL: not subscribed */
-    struct ring ring;
-    struct page pages[PAGES];
-    uint64_t fills;
-    uint64_t durable;
-    enum follow_end_kind kind;
-    int64_t token;                         /* of the read under way; 0: none */
-    uint64_t asked_ms, retry_ms;
-    uint64_t progress_ms;                  /* the last time bytes came */
-    uint64_t failing_since_ms;             /* 0: reading works */
-    char error[256];                       /* what the sink answered to the last read; "": no answer, or a good one */
-    uint64_t empty_since_ms;               /* 0: there are viewers */
-    struct timer *quiet;
-};
-
-struct follows {
-    struct gateway *g;
-    struct timer *tick;
-    TAILQ_HEAD(, follow) list;
-    struct table by_attempt;
-    int64_t last_token;
-    size_t ring_bytes;
-};
-
-static void tell(struct follow *f)
+void follow_tell(struct follow *f)
 {
-    struct follow_member *m;
+    if (f->has_news)
+        return;
+    f->has_news = true;
+    TAILQ_INSERT_TAIL(&f->all->news, f, news);
+}
 
-    TAILQ_FOREACH(m, &f->members, entry)
+static void tell_members(struct follow *f)
+{
+    struct follow_member *next;
+
+    for (struct follow_member *m = TAILQ_FIRST(&f->members); m; m = next) {
+        next = TAILQ_NEXT(m, entry);
+        if (m->is_once) {
+            m->is_told = true;
+            TAILQ_REMOVE(&f->members, m, entry);
+            TAILQ_INSERT_TAIL(&f->told, m, entry);
+        }
         m->on_data(m->arg);
-}
-
-/* --- reading --------------------------------------------------------------------------------------------------- */
-
-static const struct log_segment *segment_at(const struct follow *f, uint64_t offset)
-{
-    const struct log_segment *found = NULL;
-
-    for (size_t i = 0; i < f->n_segments; i++)
-        if (!found || f->segments[i].from <= offset)
-            found = &f->segments[i];
-    return found;
-}
-
-static struct page *free_page(struct follow *f)
-{
-    struct page *oldest = NULL;
-
-    for (size_t i = 0; i < PAGES; i++)
-        if (f->pages[i].pins == 0 && (!oldest || f->pages[i].used < oldest->used))
-            oldest = &f->pages[i];
-    return oldest;
-}
-
-/* `why` is what the sink said; "": nothing. */
-static void note_failure(struct follow *f, const char *why)
-{
-    uint64_t now_ms = clock_boot_ms();
-
-    snprintf(f->error, sizeof(f->error), "%s", why);
-    f->retry_ms = now_ms + RETRY_MS;
-    if (f->failing_since_ms == 0)
-        f->failing_since_ms = now_ms;
-}
-
-/* Asks for what the first in line wants, unless a read is under way or all pages are still to be looked at. */
-static void pump(struct follow *f)
-{
-    struct follow_member *first = TAILQ_FIRST(&f->wants);
-    uint64_t now_ms = clock_boot_ms();
-
-    if (!first || f->token != 0 || now_ms < f->retry_ms || !free_page(f))
-        return;
-    const struct log_segment *segment = segment_at(f, first->wanted);
-    struct msg_log_read read = { .token = ++f->all->last_token, .task_id = f->task, .attempt = f->attempt,
-                                 .offset = (int64_t)first->wanted, .limit = READ_BYTES };
-    if (segment && sinks_read(f->all->g->sinks, segment->sink, &read) == 0) {
-        f->token = read.token;
-        f->asked_ms = now_ms;
-    } else {
-        note_failure(f, "");
     }
 }
 
-void follow_want(struct follow_member *m, uint64_t offset)
+static bool on_before_sleep(void *arg)
 {
-    struct follow *f = m->follow;
+    struct follows *all = arg;
+    struct follow *f;
 
-    follow_unpin(m);
-    m->wanted = offset;
-    if (!m->is_wanting) {
-        m->is_wanting = true;
-        TAILQ_INSERT_TAIL(&f->wants, m, want);
+    while ((f = TAILQ_FIRST(&all->news))) {
+        TAILQ_REMOVE(&all->news, f, news);
+        f->has_news = false;
+        tell_members(f);
     }
-    pump(f);
+    return false;
 }
 
-static void stop_wanting(struct follow_member *m)
+void follow_listen(struct follow_member *m)
 {
-    if (m->is_wanting)
-        TAILQ_REMOVE(&m->follow->wants, m, want);
-    m->is_wanting = false;
-}
-
-void follow_unpin(struct follow_member *m)
-{
-    if (!m->page)
+    if (!m->follow || !m->is_told)
         return;
-    m->page->pins--;
-    m->page = NULL;
-    pump(m->follow);
+    m->is_told = false;
+    TAILQ_REMOVE(&m->follow->told, m, entry);
+    TAILQ_INSERT_TAIL(&m->follow->members, m, entry);
 }
 
-/* --- what comes ------------------------------------------------------------------------------------------------ */
-
-static void note_progress(struct follow *f)
+void follow_note_progress(struct follow *f)
 {
     f->progress_ms = clock_boot_ms();
     if (!timer_is_on(f->quiet))
-        timer_in(f->quiet, QUIET_MS);
+        timer_in(f->quiet, FOLLOW_QUIET_MS);
 }
 
 static void on_quiet(void *arg)
@@ -178,108 +84,10 @@ static void on_quiet(void *arg)
     struct follow *f = arg;
     uint64_t idle_ms = clock_boot_ms() - f->progress_ms;
 
-    if (idle_ms < QUIET_MS)
-        timer_in(f->quiet, QUIET_MS - idle_ms);
+    if (idle_ms < FOLLOW_QUIET_MS)
+        timer_in(f->quiet, FOLLOW_QUIET_MS - idle_ms);
     else
-        tell(f);
-}
-
-/* What every message says, asked for or not. */
-static void take_head(struct follow *f, const struct msg_log_data *d)
-{
-    static const struct {
-        const char *name;
-        enum follow_end_kind kind;
-    } kinds[] = { { "absent", FOLLOW_ABSENT }, { "open", FOLLOW_OPEN }, { "complete", FOLLOW_SEALED },
-                  { "gap", FOLLOW_SEALED } };
-
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        if (strcmp(d->state, kinds[i].name) == 0)
-            f->kind = kinds[i].kind;
-    if ((uint64_t)d->durable > f->durable) {
-        f->durable = (uint64_t)d->durable;
-        note_progress(f);
-    }
-}
-
-static void take_live(struct follow *f, const struct msg_log_data *d)
-{
-    struct follows *all = f->all;
-    size_t max = all->ring_bytes > RINGS_BYTES_MAX ? RING_MAX_CROWDED : RING_MAX;
-    size_t before = f->ring.cap;
-
-    take_head(f, d);
-    ring_put(&f->ring, (uint64_t)d->offset, d->data.data, d->data.len, max);
-    all->ring_bytes += f->ring.cap - before;
-    tell(f);
-}
-
-/* The wishes that this answer fulfils, with or without bytes. */
-static void satisfy(struct follow *f, struct page *page, uint64_t offset, size_t len)
-{
-    struct follow_member *next;
-
-    for (struct follow_member *m = TAILQ_FIRST(&f->wants); m; m = next) {
-        next = TAILQ_NEXT(m, want);
-        bool is_in_page = m->wanted >= offset && m->wanted < offset + len;
-        if (!is_in_page && m->wanted < f->durable)
-            continue;
-        stop_wanting(m);
-        if (is_in_page) {
-            m->page = page;
-            page->pins++;
-        }
-        m->on_data(m->arg);
-    }
-}
-
-static void take_answer(struct follow *f, const struct msg_log_data *d)
-{
-    f->token = 0;
-    if (d->error) {
-        note_failure(f, d->error);
-        tell(f);
-        return;
-    }
-    take_head(f, d);
-    if (d->data.len == 0 && (uint64_t)d->offset < f->durable) {
-        note_failure(f, "the log sink answered without bytes");
-        tell(f);
-        return;
-    }
-    struct page *page = free_page(f);   /* there was one when this was asked for, and pins only come here */
-    if (d->data.len > 0) {
-        page->offset = (uint64_t)d->offset;
-        page->used = ++f->fills;
-        buf_reset(&page->data);
-        buf_append(&page->data, d->data.data, d->data.len);
-    }
-    f->failing_since_ms = 0;
-    f->error[0] = '\0';
-    satisfy(f, page, (uint64_t)d->offset, d->data.len);
-    pump(f);
-}
-
-static struct uuid key_of(const struct uuid *task, int64_t attempt)
-{
-    char id[UUID_TEXT_SIZE], number[24];
-
-    uuid_format(task, id);
-    snprintf(number, sizeof(number), "%" PRId64, attempt);
-    return table_key_text(id, number);
-}
-
-void follow_data(struct follows *all, const struct msg_log_data *d)
-{
-    struct uuid key = key_of(&d->task_id, d->attempt);
-    struct follow *f = table_get(&all->by_attempt, &key);
-
-    if (!f)
-        return;
-    if (d->token == 0)
-        take_live(f, d);
-    else if (d->token == f->token)
-        take_answer(f, d);
+        follow_tell(f);
 }
 
 /* --- what viewers see ------------------------------------------------------------------------------------------ */
@@ -291,7 +99,7 @@ size_t follow_peek(const struct follow_member *m, uint64_t offset, const uint8_t
 
     if (most > 0)
         return most;
-    for (size_t i = 0; i < PAGES; i++) {
+    for (size_t i = 0; i < FOLLOW_PAGES; i++) {
         const struct page *page = &f->pages[i];
         if (offset < page->offset || offset >= page->offset + page->data.len)
             continue;
@@ -304,9 +112,62 @@ size_t follow_peek(const struct follow_member *m, uint64_t offset, const uint8_t
     return most;
 }
 
+static void encoded_drop(struct follow *f, enum follow_form form)
+{
+    f->all->encoded_bytes -= encoded_memory(&f->encoded[form]);
+    encoded_fini(&f->encoded[form]);
+}
+
+/* Makes the events that stand at `offset`, for those who come to the same place later; false: not worth it. */
+static bool encode(struct follow *f, const struct follow_member *m, uint64_t offset)
+{
+    const struct sse_form form = { .is_named = m->form == FOLLOW_V1, .attempt = f->attempt };
+    struct encoded *e = &f->encoded[m->form];
+    const uint8_t *data;
+    size_t n = follow_peek(m, offset, &data);
+
+    if (n > ENCODE_BYTES)
+        n = ENCODE_BYTES;
+    if (n == 0 || !encoded_wants(e, offset, offset + n, f->users[m->form]))
+        return false;
+    if (e->was_short && e->max < ENCODED_MAX)
+        e->max *= 2;
+    e->was_short = false;
+    f->all->encoded_bytes -= encoded_memory(e);
+    encoded_add(e, &form, offset, data, n, &f->all->scratch);
+    f->all->encoded_bytes += encoded_memory(e);
+    return true;
+}
+
+size_t follow_events(const struct follow_member *m, uint64_t offset, size_t room, const char **text_r,
+                     uint64_t *next_r)
+{
+    struct follow *f = m->follow;
+    struct encoded *e = &f->encoded[m->form];
+
+    if (f->users[m->form] < 2 || m->form == FOLLOW_BYTES)
+        return 0;
+    if (f->all->encoded_bytes > ENCODED_BYTES_MAX) {
+        encoded_drop(f, m->form);
+        return 0;
+    }
+    size_t n = encoded_get(e, offset, room, text_r, next_r);
+    return n == 0 && encode(f, m, offset) ? encoded_get(e, offset, room, text_r, next_r) : n;
+}
+
+bool follow_gap(const struct follow_member *m, uint64_t offset, struct follow_gap *gap_r)
+{
+    return follow_is_missing(m->follow, offset, gap_r);
+}
+
 uint64_t follow_end(const struct follow_member *m)
 {
-    return m->follow->durable;
+    const struct follow *f = m->follow;
+    struct follow_gap gap;
+
+    if (f->total > f->durable && follow_is_missing(f, f->durable, &gap) && gap.to >= f->total)
+        return f->total;
+    return f->durable;
 }
 
 enum follow_end_kind follow_kind(const struct follow_member *m)
@@ -321,7 +182,7 @@ uint64_t follow_idle_ms(const struct follow_member *m)
 
 bool follow_is_quiet(const struct follow_member *m)
 {
-    return follow_idle_ms(m) >= QUIET_MS;
+    return follow_idle_ms(m) >= FOLLOW_QUIET_MS;
 }
 
 uint64_t follow_failing_ms(const struct follow_member *m)
@@ -338,58 +199,84 @@ const char *follow_error(const struct follow_member *m)
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
 
-static void subscribe(struct follow *f, bool wanted)
+static struct uuid key_of(const struct uuid *task, int64_t attempt)
 {
-    uint8_t topic[CHAIN_TOPIC_SIZE];
+    char id[UUID_TEXT_SIZE], number[24];
 
-    if (!f->live_sink)
-        return;
-    chain_topic(&f->task, (uint32_t)f->attempt, topic);
-    if (!sinks_subscribe(f->all->g->sinks, f->live_sink, topic, wanted))
-        note_failure(f, "its log sink is not in this gateway's configuration (ORION_SINKS)");
+    uuid_format(task, id);
+    snprintf(number, sizeof(number), "%" PRId64, attempt);
+    return table_key_text(id, number);
 }
 
-static void take_segments(struct follow *f, const struct log_attempt *a)
+struct follow *follow_find(struct follows *all, const struct uuid *task, int64_t attempt)
 {
-    struct log_segment *segments = arena_alloc(&f->arena, a->n_segments * sizeof(*segments));
+    struct uuid key = key_of(task, attempt);
 
+    return table_get(&all->by_attempt, &key);
+}
+
+static bool segments_equal(const struct follow *f, const struct log_attempt *a)
+{
+    if (f->n_segments != a->n_segments || (a->n_segments == 0 && f->kind != FOLLOW_ABSENT))
+        return false;
     for (size_t i = 0; i < a->n_segments; i++)
-        segments[i] = (struct log_segment){ a->segments[i].from, arena_strdup(&f->arena, a->segments[i].sink) };
-    subscribe(f, false);
-    f->segments = segments;
-    f->n_segments = a->n_segments;
-    f->live_sink = a->n_segments ? segments[a->n_segments - 1].sink : NULL;
-    subscribe(f, true);
-    if (!f->live_sink)
-        f->kind = FOLLOW_ABSENT;
+        if (f->segments[i].from != a->segments[i].from || f->segments[i].is_lost != a->segments[i].is_lost ||
+            strcmp(f->segments[i].sink, a->segments[i].sink) != 0)
+            return false;
+    return true;
 }
 
-static struct follow *follow_new(struct follows *all, const struct uuid *key, const struct uuid *task, int64_t attempt)
+static void take_attempt(struct follow *f, const struct log_attempt *a)
+{
+    if (!segments_equal(f, a))
+        follow_take_segments(f, a);
+    f->total = a->has_bytes ? a->bytes : 0;
+    f->is_closed = strcmp(a->log_state, "open") != 0;
+    f->was_cut = follow_is_cut(f);
+}
+
+void follows_note(struct follows *all, const struct uuid *task, const struct log_attempt *a)
+{
+    struct follow *f = follow_find(all, task, a->number);
+
+    if (!f)
+        return;
+    take_attempt(f, a);
+    follow_tell(f);
+}
+
+static struct follow *follow_new(struct follows *all, const struct uuid *task, int64_t attempt)
 {
     struct follow *f = mem_zalloc(sizeof(*f));
 
     f->all = all;
-    f->key = *key;
+    f->key = key_of(task, attempt);
     f->task = *task;
     f->attempt = attempt;
     f->progress_ms = clock_boot_ms();
     f->quiet = loop_timer(all->g->loop, on_quiet, f);
     TAILQ_INIT(&f->members);
+    TAILQ_INIT(&f->told);
     TAILQ_INIT(&f->wants);
     TAILQ_INSERT_TAIL(&all->list, f, entry);
-    table_put(&all->by_attempt, key, f);
+    table_put(&all->by_attempt, &f->key, f);
     return f;
 }
 
 static void follow_free(struct follow *f)
 {
-    subscribe(f, false);
+    follow_live_at(f, NULL);
     TAILQ_REMOVE(&f->all->list, f, entry);
+    if (f->has_news)
+        TAILQ_REMOVE(&f->all->news, f, news);
     table_remove(&f->all->by_attempt, &f->key);
     f->all->ring_bytes -= f->ring.cap;
     ring_fini(&f->ring);
-    for (size_t i = 0; i < PAGES; i++)
+    for (size_t i = 0; i < FOLLOW_FORMS; i++)
+        encoded_drop(f, (enum follow_form)i);
+    for (size_t i = 0; i < FOLLOW_PAGES; i++)
         buf_fini(&f->pages[i].data);
+    gaps_fini(&f->gaps);
     timer_free(&f->quiet);
     arena_fini(&f->arena);
     mem_free(&f);
@@ -397,20 +284,20 @@ static void follow_free(struct follow *f)
 
 bool follow_join(struct follows *all, const struct uuid *task, const struct log_attempt *a, struct follow_member *m)
 {
-    struct uuid key = key_of(task, a->number);
-    struct follow *f = table_get(&all->by_attempt, &key);
+    struct follow *f = follow_find(all, task, a->number);
 
     if (!f && all->by_attempt.used >= FOLLOWS_MAX)
         return false;
     if (!f)
-        f = follow_new(all, &key, task, a->number);
+        f = follow_new(all, task, a->number);
     m->follow = f;
+    m->is_told = false;
     TAILQ_INSERT_TAIL(&f->members, m, entry);
+    f->users[m->form]++;
     f->empty_since_ms = 0;
-    if (f->n_segments != a->n_segments || a->n_segments == 0)
-        take_segments(f, a);
+    take_attempt(f, a);
     if (!timer_is_on(f->quiet))
-        timer_in(f->quiet, QUIET_MS);
+        timer_in(f->quiet, FOLLOW_QUIET_MS);
     return true;
 }
 
@@ -421,24 +308,31 @@ void follow_leave(struct follow_member *m)
     if (!f)
         return;
     follow_unpin(m);
-    stop_wanting(m);
-    TAILQ_REMOVE(&f->members, m, entry);
+    follow_stop_wanting(m);
+    if (m->is_told)
+        TAILQ_REMOVE(&f->told, m, entry);
+    else
+        TAILQ_REMOVE(&f->members, m, entry);
     m->follow = NULL;
-    if (TAILQ_EMPTY(&f->members))
+    m->is_told = false;
+    if (--f->users[m->form] == 0)
+        encoded_drop(f, m->form);
+    if (TAILQ_EMPTY(&f->members) && TAILQ_EMPTY(&f->told))
         f->empty_since_ms = clock_boot_ms();
 }
 
 static void follow_check(struct follow *f, uint64_t now_ms)
 {
+    bool is_cut = follow_is_cut(f);
+
     if (f->empty_since_ms != 0 && now_ms - f->empty_since_ms > LINGER_MS) {
         follow_free(f);
         return;
     }
-    if (f->token != 0 && now_ms - f->asked_ms > READ_TIMEOUT_MS) {
-        f->token = 0;
-        note_failure(f, "");
-    }
-    pump(f);
+    if (is_cut != f->was_cut)
+        follow_tell(f);
+    f->was_cut = is_cut;
+    follow_read_tick(f, now_ms);
 }
 
 static void on_tick(void *arg)
@@ -460,7 +354,9 @@ struct follows *follows_new(struct gateway *g)
 
     all->g = g;
     TAILQ_INIT(&all->list);
+    TAILQ_INIT(&all->news);
     all->tick = loop_timer(g->loop, on_tick, all);
+    all->hook = loop_hook(g->loop, on_before_sleep, all);
     timer_in(all->tick, TICK_MS);
     return all;
 }
@@ -475,6 +371,8 @@ void follows_free(struct follows **allp)
     while (!TAILQ_EMPTY(&all->list))
         follow_free(TAILQ_FIRST(&all->list));
     table_fini(&all->by_attempt);
+    buf_fini(&all->scratch);
+    hook_free(&all->hook);
     timer_free(&all->tick);
     mem_free(allp);
 }

@@ -24,6 +24,7 @@ struct gateway_settings {
     char *schedulers;
     char *sinks;
     int64_t submit_deadline_ms;
+    int64_t header_bytes;
 };
 
 struct gateway {
@@ -40,6 +41,8 @@ struct gateway {
     struct tracks *tracks;
     struct follows *follows;
     struct viewers *viewers;
+    struct chunk_lists *chunk_lists;
+    struct downloads *downloads;
     struct timer *drain_timer;
     uint64_t drain_since_ms;   /* 0: serving */
     void *service;
@@ -70,13 +73,15 @@ struct sinks *sinks_open(struct gateway *g, struct err *e);
 void sinks_close(struct sinks **s);
 int sinks_chunk(struct sinks *s, const char *sink, const uint8_t *frame, size_t len);      /* -1: not sent */
 int sinks_read(struct sinks *s, const char *sink, const struct msg_log_read *read);        /* -1: not sent */
+int sinks_list(struct sinks *s, const char *sink, const struct msg_log_list *list);        /* -1: not sent */
 bool sinks_subscribe(struct sinks *s, const char *sink, const uint8_t *topic, bool wanted); /* false: no such sink */
 void sinks_describe(const struct sinks *s, char *text, size_t size); /* "ok", or which are missing */
+bool sinks_has(const struct sinks *s, const char *sink);                                    /* it is connected */
 bool sinks_are_up(const struct sinks *s);
 
 /* relay.c - which message goes where. */
 void relay_from_scheduler(struct gateway *g, const uint8_t *data, size_t len);
-void relay_from_sink(struct gateway *g, const uint8_t *data, size_t len);
+void relay_from_sink(struct gateway *g, const char *sink, const uint8_t *data, size_t len);
 void relay_live(struct gateway *g, const uint8_t *data, size_t len);
 int relay_from_agent(struct gateway *g, uint64_t conn, bool is_binary, const uint8_t *data, size_t len, struct err *e);
 

@@ -11,6 +11,11 @@
 
 TAILQ_HEAD(http_requests_list, http_request);
 
+struct http_header {
+    struct http_header *next;
+    const char *name, *value;
+};
+
 struct http_request {
     struct request pub;                  /* first: handlers see only this */
     struct http *http;
@@ -35,8 +40,7 @@ struct http_request {
     /* upgrades */
     upgraded_fn *upgrade_fn;
     void *upgrade_arg;
-    struct { const char *name, *value; } headers[8];
-    size_t n_headers;
+    struct http_header *headers;         /* of the answer, the newest first; in the request's arena */
     const char *method_name;
     char *uri;                           /* the request target, for the access log to the end */
 };
@@ -55,9 +59,10 @@ struct http {
     bool is_closing;
     struct http_requests_list all;
     struct http_requests_list ready;
-    uint64_t walk_began_ns;              /* 0: no walk is being timed */
+    uint64_t walk_began_ns;              /* of the processor's time; 0: no walk is being timed */
     uint64_t walk_cost_ns;
-    uint64_t walk_end_ns;
+    uint64_t round_began_ns;             /* those that were ready were resumed; of the clock */
+    uint64_t round_cost_ns;              /* running MHD since then */
 };
 
 /* http_request.c: what the daemon calls */

@@ -98,7 +98,7 @@ void http_forget_input(struct http_request *q)
     arena_fini(&q->pub.arena);
     q->pub.path = q->pub.param = NULL;
     q->pub.query = (struct query){ 0 };
-    q->n_headers = 0;
+    q->headers = NULL;
 }
 
 void http_on_completed(void *cls, struct MHD_Connection *conn, void **con_cls, enum MHD_RequestTerminationCode why)
@@ -126,18 +126,15 @@ const char *request_header(const struct request *r, const char *name)
 void request_add_header(struct request *r, const char *name, const char *value)
 {
     struct http_request *q = (struct http_request *)r;
+    struct http_header header = { q->headers, arena_strdup(&r->arena, name), arena_strdup(&r->arena, value) };
 
-    if (q->n_headers == ARRAY_LEN(q->headers))
-        return;
-    q->headers[q->n_headers].name = arena_strdup(&r->arena, name);
-    q->headers[q->n_headers].value = arena_strdup(&r->arena, value);
-    q->n_headers++;
+    q->headers = arena_dup(&r->arena, &header, sizeof(header));
 }
 
 void http_respond(struct http_request *q, unsigned status, struct MHD_Response *response)
 {
-    for (size_t i = 0; i < q->n_headers; i++)
-        MHD_add_response_header(response, q->headers[i].name, q->headers[i].value);
+    for (const struct http_header *header = q->headers; header; header = header->next)
+        MHD_add_response_header(response, header->name, header->value);
     if (q->http->is_draining && status != MHD_HTTP_SWITCHING_PROTOCOLS)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (q->response)

@@ -7,7 +7,8 @@
 #include "gateway/http_impl.h"
 #include "lib/clock.h"
 
-enum { BLOCK_SIZE = 64 };   /* allocated per response and not used for chunked ones */
+/* Allocated per response. Answers of unknown length do not use it. */
+enum { BLOCK_UNUSED = 64, BLOCK_SIZE = 32768 };
 
 static void on_left(void *arg, uint32_t events)
 {
@@ -47,18 +48,38 @@ static ssize_t on_fill(void *cls, uint64_t pos, char *out, size_t room)
     return n == STREAM_END ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
-void request_stream(struct request *r, const char *type, const struct stream_hooks *hooks, void *arg)
+/* A stream may stand still for as long as its client likes: for want of bytes, or because nobody reads. Its connection
+ * has no timeout from then on and is for nothing else. */
+static void live_long(struct http_request *q, struct MHD_Response *response)
+{
+    MHD_set_connection_option(q->conn, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+void request_stream_as(struct request *r, const struct stream_head *head, const struct stream_hooks *hooks, void *arg)
 {
     struct http_request *q = (struct http_request *)r;
-    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_fill, q, NULL);
+    bool is_sized = head->size != STREAM_UNSIZED;
+    struct MHD_Response *response = MHD_create_response_from_callback(is_sized ? head->size : MHD_SIZE_UNKNOWN,
+                                                                      is_sized ? BLOCK_SIZE : BLOCK_UNUSED, on_fill, q,
+                                                                      NULL);
 
     q->hooks = hooks;
     q->hooks_arg = arg;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, head->type);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
     MHD_add_response_header(response, "X-Accel-Buffering", "no");
-    http_respond(q, MHD_HTTP_OK, response);
+    if (!is_sized)
+        live_long(q, response);
+    http_respond(q, head->status, response);
     http_forget_input(q);
+}
+
+void request_stream(struct request *r, const char *type, const struct stream_hooks *hooks, void *arg)
+{
+    const struct stream_head head = { MHD_HTTP_OK, type, STREAM_UNSIZED };
+
+    request_stream_as(r, &head, hooks, arg);
 }
 
 void stream_wake(struct request *r)

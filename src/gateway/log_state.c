@@ -8,7 +8,7 @@ static const struct log_segment *copy_segments(const struct log_attempt *from, s
     struct log_segment *v = arena_alloc(a, from->n_segments * sizeof(*v));
 
     for (size_t i = 0; i < from->n_segments; i++) {
-        v[i].from = from->segments[i].from;
+        v[i] = from->segments[i];
         v[i].sink = arena_strdup(a, from->segments[i].sink);
     }
     return v;
@@ -21,6 +21,8 @@ void log_state_copy(const struct log_state *from, struct arena *a, struct log_st
     *to = *from;
     to->cause = arena_strdup(a, from->cause);
     to->message = arena_strdup(a, from->message);
+    to->repo = arena_strdup(a, from->repo);
+    to->target = arena_strdup(a, from->target);
     to->attempts = attempts;
     for (size_t i = 0; i < from->n_attempts; i++) {
         attempts[i] = from->attempts[i];
@@ -30,11 +32,21 @@ void log_state_copy(const struct log_state *from, struct arena *a, struct log_st
     }
 }
 
+static bool segments_equal(const struct log_attempt *a, const struct log_attempt *b)
+{
+    if (a->n_segments != b->n_segments)
+        return false;
+    for (size_t i = 0; i < a->n_segments; i++)   /* once made, a segment stays where it is */
+        if (a->segments[i].is_lost != b->segments[i].is_lost)
+            return false;
+    return true;
+}
+
 static bool attempt_equals(const struct log_attempt *a, const struct log_attempt *b)
 {
     return a->number == b->number && a->state == b->state && strcmp(a->log_state, b->log_state) == 0 &&
-           a->has_bytes == b->has_bytes && a->bytes == b->bytes && a->head_len == b->head_len &&
-           a->n_segments == b->n_segments;
+           a->started_ms == b->started_ms && a->has_bytes == b->has_bytes && a->bytes == b->bytes &&
+           a->head_len == b->head_len && segments_equal(a, b);
 }
 
 bool log_state_equals(const struct log_state *a, const struct log_state *b)

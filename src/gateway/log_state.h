@@ -12,7 +12,9 @@
 
 struct log_segment {
     uint64_t from;       /* offset of its first byte */
+    uint64_t chunk;      /* number of the last chunk in front of it */
     const char *sink;
+    bool is_lost;        /* that sink is gone for longer than the scheduler waits for it */
 };
 
 struct log_attempt {
@@ -20,6 +22,7 @@ struct log_attempt {
     enum attempt_state state;
     const char *agent;           /* name */
     const char *log_state;       /* open, complete, gap */
+    int64_t started_ms;          /* wall clock; 0: not yet */
     bool has_bytes, has_lines;   /* known since the result */
     uint64_t bytes, lines;
     uint8_t head[32];
@@ -32,6 +35,7 @@ struct log_state {
     struct uuid id;
     enum task_state state;
     const char *cause, *message; /* NULL: none */
+    const char *repo, *target;   /* their beginnings; target: NULL, none */
     bool has_exit_code;
     int64_t exit_code;
     const struct log_attempt *attempts;   /* by number */

@@ -25,6 +25,9 @@ static const struct conf_row rows[] = {
     { .type = CONF_MS, .offset = ROW(submit_deadline_ms), .flag = "submit-deadline", .env = "ORION_SUBMIT_DEADLINE",
       .fallback = "10s", .min = 100, .max = 600000, .unit = "ms",
       .help = "how long a submission waits for a scheduler's answer" },
+    { .type = CONF_INT, .offset = ROW(header_bytes), .flag = "header-bytes", .env = "ORION_HEADER_BYTES",
+      .fallback = "4096", .min = 4096, .max = 32768, .unit = "bytes",
+      .help = "memory of each connection; half of it is for a request's headers, larger ones are answered 431" },
     CONF_END,
 };
 

@@ -1,14 +1,15 @@
 /* relay.c - which message goes where: the handler tables of a gateway worker.
  *
- *   agent -> leader     hello, accept, decline, prepared, result: under the connection's number
- *   agent -> sink       log.chunk: the frame as it came, with the connection's number written into its head
- *   leader -> agent     welcome, assign, ack, stop: as JSON
- *   sink -> agent       log.ack: as JSON
+ *   agent -> leader     hello, accept, decline, prepared, result, log.moved: under the connection's number
+ *   agent -> sink       log.chunk, log.base: the frame as it came, with the connection's number written into its head
+ *   leader -> agent     welcome, assign, ack, stop, log.move: as JSON
+ *   sink -> agent       log.ack: as JSON, with the sink's name
  *   leader -> here      what requests wait for: submitted, refused, change.done, change.refused, task.reason
- *   sink -> here        log.data, asked for and live
+ *   sink -> here        log.data, asked for and live; log.items
  * What cannot be passed on is dropped: every sender repeats what matters until it is acknowledged. */
 #include <string.h>
 
+#include "gateway/chunk_list.h"
 #include "gateway/follow.h"
 #include "gateway/gateway.h"
 #include "lib/log.h"
@@ -105,6 +106,16 @@ static int handle_log_data(void *arg, const struct msg_from *from, const void *m
     return 0;
 }
 
+static int handle_log_items(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    struct gateway *g = arg;
+
+    (void)from;
+    (void)e;
+    chunk_lists_take(g->chunk_lists, message);
+    return 0;
+}
+
 static const struct msg_handler scheduler_handlers[] = {
     { MSG_TASK_SUBMITTED, FROM_SCHEDULER, handle_task_submitted },
     { MSG_TASK_REFUSED, FROM_SCHEDULER, handle_task_refused },
@@ -116,23 +127,55 @@ static const struct msg_handler scheduler_handlers[] = {
     { MSG_TASK_ASSIGN, FROM_SCHEDULER, handle_for_agent },
     { MSG_TASK_ACK, FROM_SCHEDULER, handle_for_agent },
     { MSG_TASK_STOP, FROM_SCHEDULER, handle_for_agent },
+    { MSG_LOG_MOVE, FROM_SCHEDULER, handle_for_agent },
 };
 
+/* What comes on a sink's control socket: whose it is matters for acknowledgements only. */
+struct sink_frame {
+    struct gateway *g;
+    const char *sink;
+};
+
+/* An agent whose log was moved has to know which sink it hears of. */
+static int handle_sink_ack(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct sink_frame *f = arg;
+    struct msg_log_ack ack = *(const struct msg_log_ack *)message;
+
+    ack.sink = f->sink;
+    return handle_for_agent(f->g, from, &ack, e);
+}
+
+static int handle_sink_data(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct sink_frame *f = arg;
+
+    return handle_log_data(f->g, from, message, e);
+}
+
+static int handle_sink_items(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct sink_frame *f = arg;
+
+    return handle_log_items(f->g, from, message, e);
+}
+
 static const struct msg_handler sink_handlers[] = {
-    { MSG_LOG_ACK, FROM_LOGSINK, handle_for_agent },
-    { MSG_LOG_DATA, FROM_LOGSINK, handle_log_data },
+    { MSG_LOG_ACK, FROM_LOGSINK, handle_sink_ack },
+    { MSG_LOG_DATA, FROM_LOGSINK, handle_sink_data },
+    { MSG_LOG_ITEMS, FROM_LOGSINK, handle_sink_items },
 };
 
 static const struct msg_handler live_handlers[] = {
     { MSG_LOG_DATA, FROM_LOGSINK, handle_log_data },
 };
 
-static void dispatch(struct gateway *g, const struct msg_handler *table, size_t n, unsigned role, const uint8_t *data,
+static void dispatch(void *arg, const struct msg_handler *table, size_t n, unsigned role, const uint8_t *data,
                      size_t len)
 {
     struct err e = { 0 };
 
-    if (msg_dispatch_bin(table, n, g, role, NULL, data, len, &e) < 0)
+    if (msg_dispatch_bin(table, n, arg, role, NULL, data, len, &e) < 0)
         log_warn("message dropped", log_err(&e));
 }
 
@@ -141,9 +184,11 @@ void relay_from_scheduler(struct gateway *g, const uint8_t *data, size_t len)
     dispatch(g, scheduler_handlers, ARRAY_LEN(scheduler_handlers), FROM_SCHEDULER, data, len);
 }
 
-void relay_from_sink(struct gateway *g, const uint8_t *data, size_t len)
+void relay_from_sink(struct gateway *g, const char *sink, const uint8_t *data, size_t len)
 {
-    dispatch(g, sink_handlers, ARRAY_LEN(sink_handlers), FROM_LOGSINK, data, len);
+    struct sink_frame f = { g, sink };
+
+    dispatch(&f, sink_handlers, ARRAY_LEN(sink_handlers), FROM_LOGSINK, data, len);
 }
 
 void relay_live(struct gateway *g, const uint8_t *data, size_t len)
@@ -189,21 +234,32 @@ static int handle_for_leader(void *arg, const struct msg_from *from, const void 
     return 0;
 }
 
-/* The chunk was decoded to check all of it; what goes on is the frame itself. Bytes 16..23 of a head are `conn`,
+/* The message was decoded to check all of it; what goes on is the frame itself. Bytes 16..23 of a head are `conn`,
  * little-endian (msg.h); an agent's own are 0. */
-static int handle_log_chunk(void *arg, const struct msg_from *from, const void *message, struct err *e)
+static int frame_to_sink(const struct agent_frame *f, const struct msg_from *from, const char *sink, struct err *e)
 {
-    const struct agent_frame *f = arg;
-    const struct msg_log_chunk *chunk = message;
-
     if (from->head.conn != 0 || from->head.epoch != 0)
-        return err_set(e, ERR_INVALID, "log.chunk: conn and epoch are not an agent's to set");
+        return err_set(e, ERR_INVALID, "%s: conn and epoch are not an agent's to set", msg_wire_name(from->head.type));
     uint8_t *frame = mem_dup(f->data, f->len);
     for (size_t i = 0; i < 8; i++)
         frame[16 + i] = (uint8_t)(f->conn >> (8 * i));
-    sinks_chunk(f->g->sinks, chunk->sink, frame, f->len);
+    sinks_chunk(f->g->sinks, sink, frame, f->len);
     mem_free(&frame);
     return 0;
+}
+
+static int handle_log_chunk(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_log_chunk *chunk = message;
+
+    return frame_to_sink(arg, from, chunk->sink, e);
+}
+
+static int handle_log_base(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_log_base *base = message;
+
+    return frame_to_sink(arg, from, base->sink, e);
 }
 
 static const struct msg_handler agent_handlers[] = {
@@ -213,10 +269,13 @@ static const struct msg_handler agent_handlers[] = {
     { MSG_TASK_DECLINE, FROM_AGENT, handle_for_leader },
     { MSG_TASK_PREPARED, FROM_AGENT, handle_for_leader },
     { MSG_TASK_RESULT, FROM_AGENT, handle_for_leader },
+    { MSG_LOG_MOVED, FROM_AGENT, handle_for_leader },
 };
 
-static const struct msg_handler chunk_handlers[] = {
+/* In binary frames: text would overtake the chunks, among which a base has its place. */
+static const struct msg_handler log_handlers[] = {
     { MSG_LOG_CHUNK, FROM_AGENT, handle_log_chunk },
+    { MSG_LOG_BASE, FROM_AGENT, handle_log_base },
 };
 
 /* Until it has said hello, an agent may say nothing else. */
@@ -239,7 +298,7 @@ int relay_from_agent(struct gateway *g, uint64_t conn, bool is_binary, const uin
     if (check_greeting(&f, is_binary, e) < 0)
         return -1;
     if (is_binary)
-        return msg_dispatch_bin(chunk_handlers, ARRAY_LEN(chunk_handlers), &f, FROM_AGENT, NULL, data, len, e);
+        return msg_dispatch_bin(log_handlers, ARRAY_LEN(log_handlers), &f, FROM_AGENT, NULL, data, len, e);
     return msg_dispatch_json(agent_handlers, ARRAY_LEN(agent_handlers), &f, FROM_AGENT, NULL, (const char *)data, len,
                              e);
 }

@@ -48,6 +48,14 @@ struct stream_hooks {
 };
 /* Answers 200 with what `fill` gives, bit by bit. */
 void request_stream(struct request *r, const char *type, const struct stream_hooks *hooks, void *arg);
+/* The same with another status, or with a length that is known: `fill` then gives as many bytes, or aborts. */
+#define STREAM_UNSIZED UINT64_MAX
+struct stream_head {
+    unsigned status;
+    const char *type;
+    uint64_t size;
+};
+void request_stream_as(struct request *r, const struct stream_head *head, const struct stream_hooks *hooks, void *arg);
 void stream_wake(struct request *r);
 
 /* --- upgrading (http_upgrade.c) -------------------------------------------------------------------------------- */

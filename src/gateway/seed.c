@@ -173,10 +173,12 @@ void seed_get_mr(struct gateway *g, struct request *r)
 /* An id that is none names no task either: the nil id stands for it, and the answer is the seed's event. */
 void seed_get_output(struct gateway *g, struct request *r)
 {
-    struct viewer_spec spec = { .kind = VIEWER_SEED, .limit = UINT64_MAX };
+    struct viewer_spec spec = { .kind = VIEWER_SEED };
     const char *last = request_header(r, "Last-Event-ID");
     int64_t attempt, offset;
 
+    if (!last)
+        last = query_get(&r->query, "last_event_id");
     if (uuid_parse(r->param, strlen(r->param), &spec.id) < 0)
         memset(&spec.id, 0, sizeof(spec.id));
     if (last && query_position(last, &attempt, &offset) == 0) {

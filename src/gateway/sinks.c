@@ -45,7 +45,7 @@ static void on_frame(void *arg, const uint8_t *data, size_t len)
 {
     struct sink *sink = arg;
 
-    relay_from_sink(sink->all->g, data, len);
+    relay_from_sink(sink->all->g, sink->name, data, len);
 }
 
 static void on_live(void *arg, const struct bus_frame *frame)
@@ -131,6 +131,13 @@ int sinks_read(struct sinks *s, const char *name, const struct msg_log_read *rea
     return sink ? peer_send(sink->peer, MSG_LOG_READ, 0, read) : -1;
 }
 
+int sinks_list(struct sinks *s, const char *name, const struct msg_log_list *list)
+{
+    struct sink *sink = sink_find(s, name);
+
+    return sink ? peer_send(sink->peer, MSG_LOG_LIST, 0, list) : -1;
+}
+
 bool sinks_subscribe(struct sinks *s, const char *name, const uint8_t *topic, bool wanted)
 {
     struct sink *sink = sink_find(s, name);
@@ -142,6 +149,14 @@ bool sinks_subscribe(struct sinks *s, const char *name, const uint8_t *topic, bo
     else
         bus_unsubscribe(sink->live, topic, CHAIN_TOPIC_SIZE);
     return true;
+}
+
+bool sinks_has(const struct sinks *s, const char *name)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->v[i].name, name) == 0)
+            return peer_is_here(s->v[i].peer);
+    return false;
 }
 
 bool sinks_are_up(const struct sinks *s)

@@ -7,15 +7,18 @@
 
 #include "lib/text.h"
 
-/* Bytes at the end that must wait for what follows: a cut character, or a CR whose LF may be next. */
-static size_t undecided(const uint8_t *data, size_t len)
+size_t sse_cut_character(const uint8_t *data, size_t len)
 {
-    if (len > 0 && data[len - 1] == '\r')
-        return 1;
     for (size_t back = 1; back <= 3 && back <= len; back++)
         if (data[len - back] >= 0xC0)
             return text_step(data + len - back, back) < 0 ? back : 0;
     return 0;
+}
+
+/* Bytes at the end that must wait for what follows: a cut character, or a CR whose LF may be next. */
+static size_t undecided(const uint8_t *data, size_t len)
+{
+    return len > 0 && data[len - 1] == '\r' ? 1 : sse_cut_character(data, len);
 }
 
 static bool take_part(const uint8_t *data, size_t len, bool is_last, struct sse_event *event_r)
@@ -82,4 +85,54 @@ size_t sse_text(const uint8_t *data, size_t len, char *out, size_t room, size_t 
     }
     *written_r = written;
     return done;
+}
+
+/* Decimal digits; returns behind them. */
+static char *put_number(char *at, uint64_t number)
+{
+    char digits[20];
+    size_t n = 0;
+
+    do
+        digits[n++] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    while (n > 0)
+        *at++ = digits[--n];
+    return at;
+}
+
+static char *put_word(char *at, const char *word)
+{
+    size_t len = strlen(word);
+
+    memcpy(at, word, len);
+    return at + len;
+}
+
+size_t sse_head(const struct sse_form *form, bool is_part, uint64_t next, char out[SSE_HEAD_MAX])
+{
+    char *at = out;
+
+    if (form->is_named)
+        at = put_word(at, is_part ? "event: part\n" : "event: log\n");
+    at = put_number(put_word(at, "id: "), (uint64_t)form->attempt);
+    *at++ = '.';
+    at = put_word(put_number(at, next), "\ndata: ");
+    return (size_t)(at - out);
+}
+
+void sse_put(const struct sse_form *form, const struct sse_event *event, const uint8_t *data, uint64_t offset,
+             struct buf *out)
+{
+    char *head = buf_reserve(out, SSE_HEAD_MAX);
+    size_t done = 0;
+
+    buf_commit(out, sse_head(form, event->is_part, offset + event->taken, head));
+    while (done < event->shown) {
+        size_t room = event->shown - done + SSE_STEP_MAX;
+        size_t written;
+        done += sse_text(data + done, event->shown - done, buf_reserve(out, room), room, &written);
+        buf_commit(out, written);
+    }
+    buf_append(out, SSE_TAIL, sizeof(SSE_TAIL) - 1);
 }

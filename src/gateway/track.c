@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "gateway/follow.h"
 #include "gateway/gateway.h"
 #include "lib/clock.h"
 #include "lib/loop.h"
@@ -78,6 +79,8 @@ static void take_state(struct track *t, const struct log_state *fresh)
     t->arena = arena;
     t->is_known = true;
     t->is_missing = false;
+    for (size_t i = 0; i < t->state.n_attempts; i++)
+        follows_note(t->all->g->follows, &t->id, &t->state.attempts[i]);
     tell(t);
 }
 

@@ -225,6 +225,10 @@ void v1_put_project(struct gateway *g, struct request *r)
     struct msg_project_set m = { .weight = in.weight, .paused = in.paused, .supersede = in.supersede };
     m.has.weight = in.has.weight;
     m.has.paused = in.has.paused;
+    m.log_max = in.log_max_bytes;
+    m.has.log_max = in.has.log_max_bytes;
+    m.log_keep_ms = in.log_keep_s * 1000;
+    m.has.log_keep_ms = in.has.log_keep_s;
     set_project(g, r, m);
 }
 

@@ -1,11 +1,12 @@
 /* viewer.c - readers of logs: how one begins (which answer, from where) and how it ends.
  *
- * Given a task's id and a place, waits until SQL has said what there is - and for raw bytes and for reconnects after
- * the end until the sink has, too - and then answers once: with a status that says what is wrong, with 204, or with
- * a stream. From then on viewer_fill.c writes. Changes nothing anywhere. */
+ * Given a task's id and a place, waits until SQL has said what there is - and for reconnects after the end until the
+ * sink has, too - and then answers once: with a status that says what is wrong, with 204, or with a stream. From then
+ * on viewer_fill.c writes. Changes nothing anywhere. */
 #include <string.h>
 
 #include "gateway/gateway.h"
+#include "gateway/reading.h"
 #include "gateway/request.h"
 #include "gateway/viewer_impl.h"
 #include "lib/clock.h"
@@ -14,7 +15,6 @@
 enum {
     TICK_MS = 1000,
     TICKS_PER_BEAT = 15,
-    OPENING_MS = 5000,     /* for SQL and the sink to say what there is */
 };
 
 TAILQ_HEAD(viewer_list, viewer);
@@ -52,28 +52,30 @@ static void on_gone(void *arg)
 static void begin_stream(struct viewer *v)
 {
     static const struct stream_hooks hooks = { viewer_fill, on_gone };
-    const char *type = v->spec.kind == VIEWER_RAW ? "text/plain; charset=utf-8" : "text/event-stream; charset=utf-8";
 
-    if (v->spec.kind == VIEWER_RAW && !v->spec.is_following && follow_end(&v->follow) < v->spec.limit)
-        v->spec.limit = follow_end(&v->follow);
-    if (v->spec.kind != VIEWER_RAW && !track_is_missing(&v->track))
+    if (!track_is_missing(&v->track))
         buf_puts(&v->pending, "retry: 2000\n\n");
     TAILQ_REMOVE(list_of(v), v, entry);
     v->is_streaming = true;
     TAILQ_INSERT_TAIL(list_of(v), v, entry);
-    request_stream(v->request, type, &hooks, v);
+    request_stream(v->request, "text/event-stream; charset=utf-8", &hooks, v);
 }
 
-/* Answers with what is wrong (or with 204); the viewer is over. */
-static void end_opening(struct viewer *v, unsigned status, const char *text)
+/* Answers with what is wrong; the viewer is over. */
+static void refuse(struct viewer *v, enum reading_refusal why)
 {
     struct request *r = v->request;
 
     viewer_free(v);
-    if (status == 204)
-        request_answer(r, 204, NULL, NULL);
-    else
-        reply_error(r, status, "%s", text);
+    reading_refuse(r, why);
+}
+
+static void answer_nothing_left(struct viewer *v)
+{
+    struct request *r = v->request;
+
+    viewer_free(v);
+    request_answer(r, 204, NULL, NULL);
 }
 
 /* 0: begin at the kind's own beginning. */
@@ -83,12 +85,10 @@ static int64_t first_attempt(const struct viewer *v, const struct log_state *s)
 
     if (v->spec.kind == VIEWER_SEED)
         return v->spec.attempt == latest ? latest : 0;   /* an older attempt's place means nothing any more */
-    if (v->spec.attempt != 0)
-        return v->spec.attempt;
-    return v->spec.kind == VIEWER_RAW ? latest : 0;
+    return v->spec.attempt;
 }
 
-/* Is the place that a client comes back with the end of everything? -1: only the sink can tell. */
+/* Is the place that a client comes back with that of the last event, behind everything? -1: only the sink can tell. */
 static int is_after_end(const struct viewer *v, const struct log_state *s)
 {
     const struct log_attempt *a = log_state_attempt(s, v->spec.attempt);
@@ -98,17 +98,15 @@ static int is_after_end(const struct viewer *v, const struct log_state *s)
     if (!a)
         return 1;
     if (a->has_bytes)
-        return v->spec.offset >= a->bytes;
+        return v->spec.offset > a->bytes;
     if (!v->follow.follow || follow_kind(&v->follow) == FOLLOW_UNKNOWN)
         return -1;
-    return v->spec.offset >= follow_end(&v->follow);
+    return v->spec.offset > follow_end(&v->follow);
 }
 
 static bool needs_sink(const struct viewer *v, const struct log_state *s)
 {
-    if (!v->follow.follow || follow_kind(&v->follow) != FOLLOW_UNKNOWN)
-        return false;
-    return (v->spec.kind == VIEWER_RAW && !v->spec.is_following) || is_after_end(v, s) < 0;
+    return v->follow.follow && follow_kind(&v->follow) == FOLLOW_UNKNOWN && is_after_end(v, s) < 0;
 }
 
 /* Goes to the place to begin with; false: it was answered that there is none. */
@@ -120,15 +118,11 @@ static bool attach_first(struct viewer *v, const struct log_state *s)
     if (v->follow.follow)
         return true;
     if (number != 0 && !a) {
-        end_opening(v, 404, "the task has no such attempt");
-        return false;
-    }
-    if (!a && v->spec.kind == VIEWER_RAW && (!v->spec.is_following || task_is_terminal(s->state))) {
-        end_opening(v, 404, "the task has no log: no agent has taken it yet, or none ever will");
+        refuse(v, READING_NO_ATTEMPT);
         return false;
     }
     if (a && !viewer_attach(v, a, v->spec.offset)) {
-        end_opening(v, 503, "this worker follows as many logs as it may; try again");
+        refuse(v, READING_TOO_MANY);
         return false;
     }
     return true;
@@ -138,22 +132,22 @@ static bool attach_first(struct viewer *v, const struct log_state *s)
 static void try_opening(struct viewer *v)
 {
     const struct log_state *s = track_state(&v->track);
-    bool is_late = clock_boot_ms() - v->since_ms > OPENING_MS;
+    bool is_late = clock_boot_ms() - v->since_ms > READING_OPENING_MS;
 
     if (track_is_missing(&v->track) && v->spec.kind != VIEWER_SEED)
-        end_opening(v, 404, "there is no task with this id");
+        refuse(v, READING_NO_TASK);
     else if (track_is_missing(&v->track))
         begin_stream(v);
     else if (!s && is_late)
-        end_opening(v, 503, "the database does not answer; try again");
+        refuse(v, READING_NO_DATABASE);
     else if (!s || !attach_first(v, s))
         return;
     else if (needs_sink(v, s) && is_late)
-        end_opening(v, 503, "the log sink does not answer; try again");
+        refuse(v, READING_NO_SINK);
     else if (needs_sink(v, s))
         return;
     else if (is_after_end(v, s) > 0)
-        end_opening(v, 204, NULL);
+        answer_nothing_left(v);
     else
         begin_stream(v);
 }
@@ -178,6 +172,7 @@ static void on_soon(void *arg)
 
     for (struct viewer *v = TAILQ_FIRST(&all->opening); v; v = next) {
         next = TAILQ_NEXT(v, entry);
+        follow_listen(&v->follow);
         try_opening(v);
     }
 }
@@ -211,6 +206,8 @@ void viewer_open(struct viewers *all, struct request *r, const struct viewer_spe
     v->since_ms = clock_boot_ms();
     v->track.on_change = v->follow.on_data = on_change;
     v->track.arg = v->follow.arg = v;
+    v->follow.form = spec->kind == VIEWER_V1 ? FOLLOW_V1 : FOLLOW_SEED;
+    v->follow.is_once = true;
     TAILQ_INSERT_TAIL(&all->opening, v, entry);
     track_join(all->g->tracks, &spec->id, &v->track);
     try_opening(v);
@@ -236,7 +233,7 @@ void viewers_drain(struct viewers *all)
     struct viewer *v;
 
     while ((v = TAILQ_FIRST(&all->opening)))
-        end_opening(v, 503, "the gateway is stopping; try again");
+        refuse(v, READING_STOPPING);
     TAILQ_FOREACH(v, &all->streaming, entry) {
         v->is_draining = true;
         stream_wake(v->request);

@@ -1,4 +1,4 @@
-/* viewer.h - one reader of a task's log: an HTTP answer that replays, follows and ends. */
+/* viewer.h - one reader of a task's log as server-sent events: an HTTP answer that replays, follows and ends. */
 #ifndef ORION_GATEWAY_VIEWER_H
 #define ORION_GATEWAY_VIEWER_H
 
@@ -14,7 +14,6 @@ struct viewers;
 enum viewer_kind {
     VIEWER_SEED,   /* /task-output: events without names, of the latest attempt */
     VIEWER_V1,     /* text/event-stream: named events, all attempts */
-    VIEWER_RAW,    /* text/plain: one attempt's bytes */
 };
 
 struct viewer_spec {
@@ -22,8 +21,6 @@ struct viewer_spec {
     struct uuid id;
     int64_t attempt;      /* where to begin; 0: the kind's own beginning */
     uint64_t offset;
-    uint64_t limit;       /* RAW: bytes at most; UINT64_MAX: all */
-    bool is_following;    /* RAW: to the end of the attempt, not only to what is there now */
     bool is_resumed;      /* attempt and offset are a Last-Event-ID: nothing left is 204 */
 };
 

@@ -1,13 +1,11 @@
-/* viewer_fill.c - what a viewer is told, in order: heads, text and ends of events, or raw bytes.
+/* viewer_fill.c - what a viewer is told, in order: texts of events, and between them viewer_words.c's.
  *
- * Given the room that the socket has, writes as much as fits, straight from the attempt's shared memory; a viewer
- * itself keeps only its place and, for a moment, the head of an event. Implements ARCHITECTURE "The life of a task",
- * 5. One rule ends an attempt for all kinds: it is over and its bytes are shown, or the sink sealed less, or nothing
- * came for a grace. */
-#include <inttypes.h>
-#include <stdio.h>
+ * Given the room that the socket has, writes as much as fits, straight from the attempt's shared memory: whole events
+ * at once where they were made for all viewers, else one after the other. A viewer itself keeps only its place and, for
+ * a moment, the head of an event. Implements ARCHITECTURE "The life of a task", 5. */
 #include <string.h>
 
+#include "gateway/reading.h"
 #include "gateway/request.h"
 #include "gateway/sse.h"
 #include "gateway/viewer_impl.h"
@@ -38,98 +36,7 @@ bool viewer_attach(struct viewer *v, const struct log_attempt *a, uint64_t offse
     return true;
 }
 
-/* --- events ---------------------------------------------------------------------------------------------------- */
-
-/* data: of a message of the table, as one line. NULL `event` or a negative offset: without that field. */
-static void put_event(struct viewer *v, const char *event, int64_t offset, enum msg_type type, const void *message)
-{
-    if (event)
-        buf_printf(&v->pending, "event: %s\n", event);
-    if (offset >= 0)
-        buf_printf(&v->pending, "id: %" PRId64 ".%" PRId64 "\n", v->attempt, offset);
-    buf_puts(&v->pending, "data: ");
-    msg_to_json(type, message, false, &v->pending);
-    buf_puts(&v->pending, "\n\n");
-}
-
-static void put_sentence(struct viewer *v, const char *event, const char *text)
-{
-    size_t len = strlen(text);
-    char safe[2048];
-    size_t n;
-
-    sse_text((const uint8_t *)text, len, safe, sizeof(safe), &n);
-    if (event)
-        buf_printf(&v->pending, "event: %s\n", event);
-    buf_printf(&v->pending, "data: %.*s\n\n", (int)n, safe);
-}
-
-static void put_attempt(struct viewer *v, const struct log_attempt *a)
-{
-    const struct msg_log_attempt message = { .attempt = a->number, .agent = a->agent };
-
-    if (v->spec.kind == VIEWER_V1)
-        put_event(v, "attempt", 0, MSG_LOG_ATTEMPT, &message);
-}
-
-static struct msg_log_end end_message(const struct viewer *v, const struct log_state *s)
-{
-    const struct log_attempt *a = log_state_attempt(s, v->attempt);
-    struct msg_log_end m = { .id = s->id, .state = task_state_name(s->state), .status = task_state_seed_word(s->state),
-                             .exit_code = s->exit_code, .cause = s->cause, .message = s->message,
-                             .attempt = v->attempt };
-
-    m.has.exit_code = s->has_exit_code;
-    if (!a)
-        return m;
-    m.log_state = a->log_state;
-    m.log_bytes = (int64_t)a->bytes;
-    m.has.log_bytes = a->has_bytes;
-    m.log_lines = (int64_t)a->lines;
-    m.has.log_lines = a->has_lines;
-    m.log_head = (struct msg_bytes){ a->head, a->head_len };
-    return m;
-}
-
-static void put_state(struct viewer *v, const struct log_state *s)
-{
-    const struct msg_log_end m = { .id = s->id, .state = task_state_name(s->state),
-                                   .status = task_state_seed_word(s->state), .attempt = log_state_latest(s) };
-
-    put_event(v, "state", -1, MSG_LOG_END, &m);
-    v->shown_state = (int)s->state;
-}
-
-/* Its id lies at or behind the log's end, so that a reconnect is known to be one after the end. */
-static void put_end(struct viewer *v, const struct log_state *s)
-{
-    const struct log_attempt *a = log_state_attempt(s, v->attempt);
-    const struct msg_log_end m = end_message(v, s);
-    uint64_t offset = a && a->has_bytes && a->bytes > v->offset ? a->bytes : v->offset;
-
-    if (v->spec.kind == VIEWER_V1)
-        put_event(v, "end", (int64_t)offset, MSG_LOG_END, &m);
-    else if (v->spec.kind == VIEWER_SEED && !v->has_shown && (!a || follow_kind(&v->follow) == FOLLOW_ABSENT))
-        put_sentence(v, NULL, "Task output file not found");
-    else if (v->spec.kind == VIEWER_SEED)
-        put_event(v, "buildResult", (int64_t)offset, MSG_LOG_END, &m);
-    v->is_over = true;
-}
-
-static void begin_text(struct viewer *v, const struct sse_event *event)
-{
-    v->text_at = v->offset;
-    v->text_end = v->offset + event->shown;
-    v->text_next = v->offset + event->taken;
-    if (v->spec.kind == VIEWER_V1)
-        buf_printf(&v->pending, "event: %s\n", event->is_part ? "part" : "log");
-    buf_printf(&v->pending, "id: %" PRId64 ".%" PRIu64 "\ndata: ", v->attempt, v->text_next);
-    v->has_shown = true;
-    if (v->text_at == v->text_end) {
-        buf_puts(&v->pending, "\n\n");
-        v->offset = v->text_next;
-    }
-}
+/* --- steps ----------------------------------------------------------------------------------------------------- */
 
 /* The stream breaks, and its client can see that. */
 static void cut(struct viewer *v)
@@ -138,7 +45,16 @@ static void cut(struct viewer *v)
     buf_fini(&v->pending);
 }
 
-/* --- steps ----------------------------------------------------------------------------------------------------- */
+/* A few bytes between texts: at once, or as soon as there is room. */
+static void put(struct viewer *v, struct space *s, const char *data, size_t len)
+{
+    if (v->pending.len > 0 || len > s->room - s->used) {
+        buf_append(&v->pending, data, len);
+        return;
+    }
+    memcpy(s->data + s->used, data, len);
+    s->used += len;
+}
 
 static enum step step_pending(struct viewer *v, struct space *s)
 {
@@ -153,51 +69,77 @@ static enum step step_pending(struct viewer *v, struct space *s)
     return STEP_ON;
 }
 
-/* Bytes at the viewer's place, or a wish for them. */
-static size_t peek_or_want(struct viewer *v, uint64_t offset, const uint8_t **data_r)
+/* There are no bytes at `offset` in memory: they are missing, or will be read. */
+static enum step step_absent(struct viewer *v, uint64_t offset)
 {
-    size_t n = follow_peek(&v->follow, offset, data_r);
+    const char *why = reading_failure(track_state(&v->track), v->attempt, &v->follow);
+    struct follow_gap gap;
+    bool is_gap = follow_gap(&v->follow, offset, &gap);
 
-    if (n == 0 && !v->follow.is_wanting)
-        follow_want(&v->follow, offset);
-    return n;
-}
-
-/* Why the bytes at a place will not come; NULL: they may. */
-static const char *hole_reason(const struct viewer *v, const struct log_state *s)
-{
-    if (follow_error(&v->follow))
-        return follow_error(&v->follow);
-    if (follow_failing_ms(&v->follow) > VIEWER_GRACE_SINKLESS_MS && log_state_is_over(s, v->attempt))
-        return "the log sink does not answer";
-    return NULL;
-}
-
-/* What was wanted cannot be had: the hole is shown and passed over. */
-static enum step step_hole(struct viewer *v, const char *why)
-{
-    if (v->spec.kind == VIEWER_RAW || v->text_at < v->text_end) {
+    if (!is_gap && !why) {
+        if (!v->follow.is_wanting || v->follow.wanted != offset)
+            follow_want(&v->follow, offset);
+        return STEP_WAIT;
+    }
+    if (v->text_at < v->text_end) {
         cut(v);
         return STEP_ON;
     }
-    put_sentence(v, v->spec.kind == VIEWER_V1 ? "gap" : NULL, why);
-    v->offset = v->text_at = v->text_end = follow_end(&v->follow);
+    if (is_gap)
+        viewer_put_gap(v, gap.to, gap.reason);
+    else
+        viewer_put_gap(v, follow_end(&v->follow), why);
     return STEP_ON;
+}
+
+static void end_text(struct viewer *v, struct space *s)
+{
+    put(v, s, SSE_TAIL, sizeof(SSE_TAIL) - 1);
+    v->offset = v->text_next;
+}
+
+static void begin_text(struct viewer *v, struct space *s, const struct sse_event *event)
+{
+    const struct sse_form form = { .is_named = v->spec.kind == VIEWER_V1, .attempt = v->attempt };
+    char head[SSE_HEAD_MAX];
+
+    v->text_at = v->offset;
+    v->text_end = v->offset + event->shown;
+    v->text_next = v->offset + event->taken;
+    v->has_shown = true;
+    put(v, s, head, sse_head(&form, event->is_part, v->text_next, head));
+    if (v->text_at == v->text_end)
+        end_text(v, s);
+}
+
+/* So much of a piece of the event's text can be shown: a character that the piece's end cuts waits for its rest, unless
+ * that is missing. */
+static size_t whole_text(const struct viewer *v, const uint8_t *data, size_t n)
+{
+    struct follow_gap gap;
+    size_t cut = v->text_at + n < v->text_end ? sse_cut_character(data, n) : 0;
+
+    return cut > 0 && !follow_gap(&v->follow, v->text_at + n, &gap) ? n - cut : n;
 }
 
 /* Goes on with the text of the event that was begun. */
 static enum step step_text(struct viewer *v, struct space *s)
 {
-    const char *why = hole_reason(v, track_state(&v->track));
     const uint8_t *data;
-    size_t n = peek_or_want(v, v->text_at, &data);
+    size_t n = follow_peek(&v->follow, v->text_at, &data);
     char small[SSE_STEP_MAX];
     size_t written;
 
     if (n == 0)
-        return why ? step_hole(v, why) : STEP_WAIT;
+        return step_absent(v, v->text_at);
     if (n > v->text_end - v->text_at)
         n = (size_t)(v->text_end - v->text_at);
+    uint64_t next = v->text_at + n;
+    if ((n = whole_text(v, data, n)) == 0) {
+        if (!v->follow.is_wanting || v->follow.wanted != next)
+            follow_want(&v->follow, next);   /* the character goes on there */
+        return STEP_WAIT;
+    }
     if (s->room - s->used >= SSE_STEP_MAX) {
         v->text_at += sse_text(data, n, s->data + s->used, s->room - s->used, &written);
         s->used += written;
@@ -205,46 +147,9 @@ static enum step step_text(struct viewer *v, struct space *s)
         v->text_at += sse_text(data, n, small, sizeof(small), &written);
         buf_append(&v->pending, small, written);
     }
-    if (v->text_at == v->text_end) {
-        buf_puts(&v->pending, "\n\n");
-        v->offset = v->text_next;
-    }
+    if (v->text_at == v->text_end)
+        end_text(v, s);
     return STEP_ON;
-}
-
-static enum step step_raw(struct viewer *v, struct space *s, uint64_t end)
-{
-    const uint8_t *data;
-    size_t n = peek_or_want(v, v->offset, &data);
-
-    if (n == 0)
-        return STEP_WAIT;
-    if (n > end - v->offset)
-        n = (size_t)(end - v->offset);
-    if (n > s->room - s->used)
-        n = s->room - s->used;
-    memcpy(s->data + s->used, data, n);
-    s->used += n;
-    v->offset += n;
-    return STEP_ON;   /* a full space ends the round */
-}
-
-/* May more bytes come than the sink has now? */
-static bool is_final(const struct viewer *v, const struct log_state *s, const struct log_attempt *a)
-{
-    enum follow_end_kind kind = follow_kind(&v->follow);
-    uint64_t end = follow_end(&v->follow);
-
-    if (!log_state_is_over(s, v->attempt))
-        return false;
-    if (a->has_bytes && end >= a->bytes)
-        return true;
-    if (kind == FOLLOW_SEALED || (kind == FOLLOW_ABSENT && strcmp(a->log_state, "open") != 0))
-        return true;
-    if (v->over_since_ms == 0)
-        return false;
-    uint64_t grace_ms = follow_failing_ms(&v->follow) ? VIEWER_GRACE_SINKLESS_MS : VIEWER_GRACE_MS;
-    return clock_boot_ms() - v->over_since_ms > grace_ms && follow_idle_ms(&v->follow) > grace_ms;
 }
 
 /* The attempt has said everything: on to the next one, to the end, or wait for either. */
@@ -252,45 +157,58 @@ static enum step step_after(struct viewer *v, const struct log_state *s)
 {
     int64_t latest = log_state_latest(s);
 
-    if (v->spec.kind == VIEWER_RAW && v->attempt != 0) {
-        v->is_over = true;
-    } else if (latest > v->attempt) {
+    if (latest > v->attempt) {
         const struct log_attempt *next = log_state_attempt(s, v->spec.kind == VIEWER_V1 ? v->attempt + 1 : latest);
         if (next && viewer_attach(v, next, 0))
-            put_attempt(v, next);
+            viewer_put_attempt(v, next);
         else
             cut(v);
     } else if (task_is_terminal(s->state)) {
-        put_end(v, s);
+        viewer_put_end(v, s);
     } else {
         return STEP_WAIT;
     }
     return STEP_ON;
 }
 
-/* Bytes are there, or will be read: the next event of them. */
+/* Events that were made for all viewers of this kind. */
+static bool take_events(struct viewer *v, struct space *s)
+{
+    const char *text;
+    size_t n = follow_events(&v->follow, v->offset, s->room - s->used, &text, &v->offset);
+
+    if (n == 0)
+        return false;
+    memcpy(s->data + s->used, text, n);
+    s->used += n;
+    v->text_at = v->text_end = v->offset;
+    v->has_shown = true;
+    return true;
+}
+
+/* Bytes are there, or will be read: the next event of them, or more. An unfinished line ends where a gap begins. */
 static enum step step_bytes(struct viewer *v, struct space *s, enum sse_rest rest)
 {
-    const char *why = hole_reason(v, track_state(&v->track));
     uint64_t end = follow_end(&v->follow);
     struct sse_event event;
-    const uint8_t *data;
+    struct follow_gap gap;
+    const uint8_t *data, *behind;
 
-    if (why && follow_peek(&v->follow, v->offset, &data) == 0)
-        return step_hole(v, why);
-    if (v->spec.kind == VIEWER_RAW)
-        return step_raw(v, s, end < v->spec.limit ? end : v->spec.limit);
-    size_t n = peek_or_want(v, v->offset, &data);
+    if (take_events(v, s))
+        return STEP_ON;
+    size_t n = follow_peek(&v->follow, v->offset, &data);
     if (n == 0)
-        return STEP_WAIT;
-    bool is_all = v->offset + n >= end;
-    if (sse_next(data, n, is_all ? rest : SSE_WAIT, &event)) {
-        begin_text(v, &event);
+        return step_absent(v, v->offset);
+    uint64_t next = v->offset + n;
+    bool is_all = next >= end;
+    if (!is_all)
+        rest = follow_peek(&v->follow, next, &behind) == 0 && follow_gap(&v->follow, next, &gap) ? SSE_LAST : SSE_WAIT;
+    if (sse_next(data, n, rest, &event)) {
+        begin_text(v, s, &event);
         return STEP_ON;
     }
-    /* A line that goes on behind this page: read it in one piece. */
-    if (!is_all && !v->follow.is_wanting)
-        follow_want(&v->follow, v->offset);
+    if (!is_all && (!v->follow.is_wanting || v->follow.wanted != next))
+        follow_want(&v->follow, next);   /* a line that goes on there */
     return STEP_WAIT;
 }
 
@@ -304,17 +222,15 @@ static enum sse_rest rest_of(const struct viewer *v, bool is_last)
 /* Everything that this viewer is to see of the attempt was shown. */
 static bool is_shown(const struct viewer *v, const struct log_state *s, const struct log_attempt *a, bool is_last)
 {
-    if (v->offset >= v->spec.limit)
-        return true;
     if (a->has_bytes && v->offset >= a->bytes && log_state_is_over(s, v->attempt))
         return true;
-    return v->offset >= follow_end(&v->follow) && (is_last || (v->spec.kind == VIEWER_RAW && !v->spec.is_following));
+    return v->offset >= follow_end(&v->follow) && is_last;
 }
 
 static enum step step_log(struct viewer *v, struct space *s, const struct log_state *state)
 {
     const struct log_attempt *a = log_state_attempt(state, v->attempt);
-    bool is_last = is_final(v, state, a);
+    bool is_last = reading_is_final(state, v->attempt, &v->follow, v->over_since_ms);
 
     if (is_shown(v, state, a, is_last))
         return step_after(v, state);
@@ -327,36 +243,28 @@ static enum step step_log(struct viewer *v, struct space *s, const struct log_st
     return STEP_WAIT;
 }
 
-static void drain(struct viewer *v)
-{
-    v->is_over = true;
-    if (v->spec.kind == VIEWER_RAW)
-        v->is_cut = true;
-    else
-        buf_puts(&v->pending, "retry: 1000\n\n");
-}
-
 /* Between two events. */
 static enum step step_between(struct viewer *v, struct space *s)
 {
     const struct log_state *state = track_state(&v->track);
 
-    if (v->is_draining && (v->spec.kind != VIEWER_RAW || v->spec.is_following)) {
-        drain(v);
+    if (v->is_draining) {
+        buf_puts(&v->pending, "retry: 1000\n\n");
+        v->is_over = true;
         return STEP_ON;
     }
-    if (v->is_beat_due && v->spec.kind != VIEWER_RAW) {
+    if (v->is_beat_due) {
         v->is_beat_due = false;
         buf_puts(&v->pending, ":\n\n");
         return STEP_ON;
     }
     if (!state) {
-        put_sentence(v, NULL, "Task output file not found");
+        viewer_put_absent(v);
         v->is_over = true;
         return STEP_ON;
     }
     if (v->spec.kind == VIEWER_V1 && v->shown_state != (int)state->state) {
-        put_state(v, state);
+        viewer_put_state(v, state);
         return STEP_ON;
     }
     return v->follow.follow ? step_log(v, s, state) : step_after(v, state);
@@ -382,5 +290,6 @@ ssize_t viewer_fill(void *arg, char *out, size_t room)
         return (ssize_t)s.used;
     if (v->is_over && v->pending.len == 0)
         return v->is_cut ? STREAM_ABORT : STREAM_END;
+    follow_listen(&v->follow);
     return STREAM_WAIT;
 }

@@ -1,4 +1,4 @@
-/* viewer_impl.h - what viewer.c (beginning and end) and viewer_fill.c (what stands between) share. */
+/* viewer_impl.h - what viewer.c (beginning and end), viewer_fill.c (what stands between) and viewer_words.c share. */
 #ifndef ORION_GATEWAY_VIEWER_IMPL_H
 #define ORION_GATEWAY_VIEWER_IMPL_H
 
@@ -34,10 +34,16 @@ struct viewer {
     bool is_cut;             /* and the end is to be seen as a break */
 };
 
-enum { VIEWER_GRACE_MS = 10000, VIEWER_GRACE_SINKLESS_MS = 60000 };
-
 ssize_t viewer_fill(void *arg, char *out, size_t room);   /* of struct stream_hooks */
 /* Begins with the attempt; false: there are too many. */
 bool viewer_attach(struct viewer *v, const struct log_attempt *a, uint64_t offset);
+
+
+/* Into `pending`. */
+void viewer_put_attempt(struct viewer *v, const struct log_attempt *a);
+void viewer_put_state(struct viewer *v, const struct log_state *s);
+void viewer_put_gap(struct viewer *v, uint64_t to, const char *reason);   /* from the viewer's place, which moves */
+void viewer_put_absent(struct viewer *v);                                 /* the seed's line: there is no such log */
+void viewer_put_end(struct viewer *v, const struct log_state *s);         /* nothing comes behind it */
 
 #endif

@@ -3,6 +3,8 @@
  * Given the settings and the slot's listening socket. Everything that does not survive fork is made here. */
 #include <stdio.h>
 
+#include "gateway/chunk_list.h"
+#include "gateway/download.h"
 #include "gateway/follow.h"
 #include "gateway/gateway.h"
 #include "gateway/http.h"
@@ -38,6 +40,7 @@ void worker_drain(void *state)
     g->drain_since_ms = clock_boot_ms();
     http_drain(g->http);
     viewers_drain(g->viewers);
+    downloads_drain(g->downloads);
     agents_drain(g->agents);
     timer_in(g->drain_timer, 0);
 }
@@ -55,6 +58,8 @@ static int open_inside(struct gateway *g, struct err *e)
     g->tracks = tracks_new(g);
     g->follows = follows_new(g);
     g->viewers = viewers_new(g);
+    g->chunk_lists = chunk_lists_new(g);
+    g->downloads = downloads_new(g);
     g->db = db_open(g, dsn);
     mem_free(&dsn);
     g->sinks = sinks_open(g, e);
@@ -95,6 +100,8 @@ void worker_stop(void **state)
     db_close(&g->db);
     http_close(&g->http);
     viewers_free(&g->viewers);
+    downloads_free(&g->downloads);
+    chunk_lists_free(&g->chunk_lists);
     follows_free(&g->follows);
     tracks_free(&g->tracks);
     scheds_close(&g->scheds);

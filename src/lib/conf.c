@@ -415,6 +415,15 @@ static const char *const placeholders[] = {
     [CONF_STR] = " TEXT", [CONF_INT] = " N", [CONF_MS] = " TIME", [CONF_BYTES] = " SIZE", [CONF_BOOL] = "",
 };
 
+/* ORION_..._SECRET */
+static bool is_secret(const struct conf_row *row)
+{
+    static const char word[] = "_SECRET";
+    size_t len = strlen(row->env), end = strlen(word);
+
+    return len > end && strcmp(row->env + len - end, word) == 0;
+}
+
 void conf_print(const struct conf *c, FILE *to)
 {
     for (size_t r = 0; r < c->n_rows; r++) {
@@ -423,7 +432,10 @@ void conf_print(const struct conf *c, FILE *to)
 
         if (!c->rows[r].env)
             continue;
-        conf_put_masked(&value, c->values[r].text ? c->values[r].text : "");
+        if (c->values[r].text && is_secret(&c->rows[r]))
+            buf_puts(&value, "***");
+        else
+            conf_put_masked(&value, c->values[r].text ? c->values[r].text : "");
         text = buf_take(&value);
         fprintf(to, "%s=%s  (%s)\n", c->rows[r].env, text, c->values[r].origin);
         mem_free(&text);

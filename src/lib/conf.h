@@ -45,7 +45,7 @@ struct conf *conf_load(const struct conf_row *rows, void *settings, const char *
 void conf_free(struct conf **c);
 /* "default", "/etc/orion/orion.env:3", "ORION_PORT" or "--port"; NULL for a name that no row has */
 const char *conf_origin(const struct conf *c, const char *env_or_flag);
-/* Every row that has a variable: value and origin, passwords masked. */
+/* Every row that has a variable: value and origin; passwords, and variables named ..._SECRET, masked. */
 void conf_print(const struct conf *c, FILE *to);
 void conf_usage(const struct conf_row *rows, FILE *to);                 /* the flags, for --help */
 

@@ -46,6 +46,12 @@ void *fetch_easy(const char *url, const char *ca_file, char *detail)
 
     if (!easy)
         abort(); /* no memory */
+    fetch_easy_set(easy, url, ca_file, detail);
+    return easy;
+}
+
+void fetch_easy_set(void *easy, const char *url, const char *ca_file, char *detail)
+{
     *detail = '\0';
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
     curl_easy_setopt(easy, CURLOPT_URL, url);
@@ -58,7 +64,6 @@ void *fetch_easy(const char *url, const char *ca_file, char *detail)
         curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* else the system's are trusted as well */
     }
-    return easy;
 }
 
 /* What the callbacks of one request need. */
@@ -67,7 +72,18 @@ struct transfer {
     const struct fetch_request *q;
     struct fetch_response *r;
     bool is_too_large;
+    bool has_head;          /* the whole of it */
 };
+
+/* One line of a head: its empty one is the last, unless it was an interim answer's. */
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+
+    (void)size; /* always 1 */
+    t->has_head = n <= 2 && (line[0] == '\r' || line[0] == '\n');
+    return n;
+}
 
 /* Anything but n ends the transfer. */
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
@@ -119,6 +135,15 @@ static void method_set(CURL *easy, const struct fetch_request *q)
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
+static void header_take(CURL *easy, const char *name, struct fetch_response *r)
+{
+    struct curl_header *h;
+
+    if (name && curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK &&
+        strlen(h->value) < sizeof(r->header))
+        memcpy(r->header, h->value, strlen(h->value) + 1);
+}
+
 int fetch_http(const struct fetch_request *q, struct fetch_response *r, struct err *e)
 {
     char detail[CURL_ERROR_SIZE];
@@ -130,15 +155,20 @@ int fetch_http(const struct fetch_request *q, struct fetch_response *r, struct e
     *r = (struct fetch_response){ 0 };
     method_set(t.easy, q);
     curl_easy_setopt(t.easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(t.easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(t.easy, CURLOPT_HEADERDATA, &t);
     curl_easy_setopt(t.easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(t.easy, CURLOPT_WRITEDATA, &t);
     curl_easy_setopt(t.easy, CURLOPT_TIMEOUT_MS, (long)q->timeout_ms);
     code = curl_easy_perform(t.easy);
     curl_easy_getinfo(t.easy, CURLINFO_RESPONSE_CODE, &r->status);
+    header_take(t.easy, q->header, r);
     if (t.is_too_large)
         rc = err_set(e, ERR_TOO_LARGE, "the answer is larger than %d MiB", BODY_MAX >> 20);
     else if (code != CURLE_OK && !r->stopped)
         rc = fetch_fail((int)code, detail, q->url, e);
+    else if (!t.has_head) /* libcurl takes a connection that closes within the head for an answer without a body */
+        rc = fetch_fail((int)CURLE_PARTIAL_FILE, "the answer breaks off in its head", q->url, e);
     curl_slist_free_all(headers);
     curl_easy_cleanup(t.easy);
     return rc;

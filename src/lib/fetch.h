@@ -25,9 +25,11 @@ struct fetch_request {
     int64_t timeout_ms;               /* whole request; 0: none */
     bool (*on_data)(void *arg, const char *data, size_t len); /* streams a 2xx body; false stops; NULL: into body */
     void *arg;
+    const char *header;               /* of the answer: its value is wanted; NULL: none */
 };
 struct fetch_response {
     long status;
+    char header[128];                 /* the one that was wanted; empty: not there, or longer. Also of a broken answer */
     struct buf body;                  /* of an answer that was not streamed */
     bool stopped;                     /* on_data said false */
 };

@@ -23,6 +23,7 @@ int fetch_handshake_check(const char *head, size_t len, const char *key, const c
 /* A libcurl easy handle (CURL *) with what all our requests have in common. `detail` (CURL_ERROR_SIZE bytes) gets
  * libcurl's sentence when one fails. */
 void *fetch_easy(const char *url, const char *ca_file, char *detail);
+void fetch_easy_set(void *easy, const char *url, const char *ca_file, char *detail);   /* the same for a handle kept */
 /* What a CURLcode means to us; -1. */
 int fetch_fail(int code, const char *detail, const char *url, struct err *e);
 

@@ -190,16 +190,30 @@ struct timer *loop_timer(struct loop *l, loop_fn *fn, void *arg)
     return t;
 }
 
-void timer_in(struct timer *t, uint64_t ms)
+static void timer_arm(struct timer *t, uint64_t wait_us, uint64_t accuracy_us)
 {
-    uint64_t at_us, wait_us;
+    uint64_t at_us;
 
-    if (__builtin_mul_overflow(ms, (uint64_t)1000, &wait_us) ||
-        __builtin_add_overflow(clock_boot_ns() / 1000, wait_us, &at_us))
+    if (__builtin_add_overflow(clock_boot_ns() / 1000, wait_us, &at_us))
         at_us = UINT64_MAX;
+    must(sd_event_source_set_time_accuracy(t->source, accuracy_us), "sd_event_source_set_time_accuracy");
     must(sd_event_source_set_time(t->source, at_us), "sd_event_source_set_time");
     must(sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT), "sd_event_source_set_enabled");
     t->is_on = true;
+}
+
+void timer_in(struct timer *t, uint64_t ms)
+{
+    uint64_t wait_us;
+
+    if (__builtin_mul_overflow(ms, (uint64_t)1000, &wait_us))
+        wait_us = UINT64_MAX;
+    timer_arm(t, wait_us, TIMER_ACCURACY_US);
+}
+
+void timer_in_us(struct timer *t, uint64_t us)
+{
+    timer_arm(t, us, 1);
 }
 
 void timer_off(struct timer *t)

@@ -30,6 +30,7 @@ void watch_free(struct watch **w);
 typedef void loop_fn(void *arg);
 struct timer *loop_timer(struct loop *l, loop_fn *fn, void *arg);
 void timer_in(struct timer *t, uint64_t ms);   /* (re)arm */
+void timer_in_us(struct timer *t, uint64_t us); /* the same, as exactly as the system can: dearer */
 void timer_off(struct timer *t);
 bool timer_is_on(const struct timer *t);
 void timer_free(struct timer **t);

@@ -26,7 +26,8 @@ struct attempt {
     uint64_t conn;
     struct ingest_end end;        /* what the scheduler said of the end */
     bool has_end;
-    int asker;                    /* which scheduler wants to hear of the seal */
+    int asker;                    /* which scheduler wants to hear of the seal, if it */
+    bool is_asked;
     bool is_due;                  /* an acknowledgement is owed at the end of this batch */
     struct attempt *next_due;
 };

@@ -106,6 +106,20 @@ static int handle_log_chunk(void *arg, const struct msg_from *from, const void *
     return 0;
 }
 
+static int handle_log_base(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    struct sink *s = arg;
+    const struct msg_log_base *m = message;
+    if (strcmp(m->sink, s->settings->name) != 0)
+        return err_field(e, "sink", "a base for %s came to %s", m->sink, s->settings->name);
+    if (m->head.len != sizeof(struct hash))
+        return err_field(e, "head", "a base's head has %zu bytes", m->head.len);
+    if (m->attempt == 0)
+        return err_field(e, "attempt", "attempts are numbered from 1");
+    intake_base(s, from->peer, from->head.conn, m);
+    return 0;
+}
+
 static int handle_log_read(void *arg, const struct msg_from *from, const void *message, struct err *e)
 {
     (void)e;
@@ -113,11 +127,22 @@ static int handle_log_read(void *arg, const struct msg_from *from, const void *m
     return 0;
 }
 
+static int handle_log_list(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_log_list *m = message;
+    if (m->has.seq + m->has.offset + m->has.time_ns != 1)
+        return err_field(e, "seq", "a list begins at one of seq, offset and time_ns");
+    follow_list(arg, from->peer, from->head.conn, m);
+    return 0;
+}
+
 static const struct msg_handler handlers[] = {
     { MSG_BUS_HELLO, FROM_GATEWAY, handle_bus_hello },
     { MSG_BUS_PING, FROM_GATEWAY, handle_bus_ping },
     { MSG_LOG_CHUNK, FROM_AGENT, handle_log_chunk },
+    { MSG_LOG_BASE, FROM_AGENT, handle_log_base },
     { MSG_LOG_READ, FROM_GATEWAY, handle_log_read },
+    { MSG_LOG_LIST, FROM_GATEWAY, handle_log_list },
 };
 
 static void on_frame(void *arg, const struct bus_frame *frame)

@@ -1,9 +1,8 @@
-/* disk.c - whole reads and writes, folder syncs, and what a sink's folder must be. */
+/* disk.c - whole reads and writes, folder syncs, room, and the lock of a sink's folder. */
 #include "logsink/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/vfs.h>
@@ -11,15 +10,14 @@
 
 #include "lib/mem.h"
 
-/* Not in linux/magic.h of every kernel. */
-#define LUSTRE_MAGIC 0x0BD00BD0
-
 int disk_error(struct err *e, const char *what, const char *name)
 {
-    bool is_full = errno == ENOSPC || errno == EDQUOT;
+    const int number = errno;
     err_sys(e, "%s %s", what, name);
-    if (e && is_full)
+    if (e && (number == ENOSPC || number == EDQUOT))
         e->kind = ERR_UNAVAILABLE;
+    else if (e && (number == EIO || number == EUCLEAN || number == EBADMSG))
+        e->kind = ERR_INVALID;
     return -1;
 }
 
@@ -77,6 +75,23 @@ int64_t disk_read_at(int fd, void *data, size_t len, uint64_t offset, const char
     return (int64_t)have;
 }
 
+bool disk_has_room(int dir_fd, size_t bytes)
+{
+    int fd = openat(dir_fd, "room", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    bool has = posix_fallocate(fd, 0, (off_t)bytes) == 0;
+    close(fd);
+    unlinkat(dir_fd, "room", 0);
+    return has;
+}
+
+uint64_t disk_free(int dir_fd)
+{
+    struct statfs fs;
+    return fstatfs(dir_fd, &fs) == 0 ? (uint64_t)fs.f_bavail * (uint64_t)(fs.f_frsize ? fs.f_frsize : fs.f_bsize) : 0;
+}
+
 int disk_sync_dir(int dir_fd, const char *path, struct err *e)
 {
     int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -85,27 +100,6 @@ int disk_sync_dir(int dir_fd, const char *path, struct err *e)
     int rc = fsync(fd) == 0 ? 0 : disk_error(e, "cannot sync", path);
     close(fd);
     return rc;
-}
-
-int disk_check_local(int dir_fd, const char *path, struct err *e)
-{
-    static const struct {
-        uint32_t magic;
-        const char *name;
-    } network[] = {
-        { NFS_SUPER_MAGIC, "NFS" }, { SMB_SUPER_MAGIC, "SMB" }, { SMB2_SUPER_MAGIC, "SMB" },
-        { CIFS_SUPER_MAGIC, "CIFS" }, { AFS_SUPER_MAGIC, "AFS" }, { CEPH_SUPER_MAGIC, "Ceph" },
-        { LUSTRE_MAGIC, "Lustre" },
-    };
-    struct statfs fs;
-    if (fstatfs(dir_fd, &fs) != 0)
-        return err_sys(e, "cannot examine %s", path);
-    for (size_t i = 0; i < ARRAY_LEN(network); i++) {
-        if ((uint32_t)fs.f_type == network[i].magic)
-            return err_field(e, "ORION_SINK_DIR", "%s is on a network file system (%s); logs need a disk of this host",
-                             path, network[i].name);
-    }
-    return 0;
 }
 
 int disk_lock(int dir_fd, const char *path, int *fd_r, struct err *e)

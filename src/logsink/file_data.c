@@ -1,18 +1,84 @@
-/* file_data.c - what stands in an attempt's files: chunks and their bytes, and the seal.
+/* file_data.c - what stands in an attempt's files: chunks, their bytes and bases, written in order and read back.
  *
  * Implements ARCHITECTURE "Log format". */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "lib/log.h"
 #include "logsink/disk.h"
+#include "logsink/file_index.h"
 #include "logsink/file_path.h"
 #include "logsink/files.h"
 #include "logsink/files_impl.h"
+#include "logsink/frames.h"
+
+/* --- reading -------------------------------------------------------------------------------------------- */
+
+/* Good bytes in either file are the chunk's: a log that was packed and then went on has both, N.log sparse where N.zst
+ * has it. */
+static bool is_in_packed(const struct file *f, const struct chunk_record *r, void *at)
+{
+    return f->packed && chunk_record_end(r) <= frames_bytes(f->packed) &&
+           frames_read(f->packed, at, r->chunk.length, r->chunk.offset, NULL) == 0 &&
+           hash_crc32c(0, at, r->chunk.length) == r->data_crc;
+}
+
+int files_bytes(const struct file *f, const struct chunk_record *r, void *at, struct err *e)
+{
+    if (is_in_packed(f, r, at))
+        return 0;
+    if (f->packed && f->log_fd < 0)
+        return err_set(e, ERR_INVALID, "the bytes are damaged on the log sink's disk");
+    if (f->log_fd < 0)
+        return err_set(e, ERR_INVALID, "the bytes are missing on the log sink's disk");
+    int64_t len = disk_read_at(f->log_fd, at, r->chunk.length, r->chunk.offset, "the bytes", e);
+    if (len < 0)
+        return -1;
+    if (len != r->chunk.length || hash_crc32c(0, at, (size_t)len) != r->data_crc)
+        return err_set(e, ERR_INVALID, "the bytes are damaged on the log sink's disk");
+    return 0;
+}
+
+/* Whatever stands there. */
+static size_t peek_packed(const struct file *f, uint64_t offset, void *at, size_t len)
+{
+    uint64_t left = frames_bytes(f->packed) - offset;
+    if (left < len)
+        len = (size_t)left;
+    return frames_read(f->packed, at, len, offset, NULL) == 0 ? len : 0;
+}
+
+size_t files_peek(const struct file *f, uint64_t offset, void *at, size_t len)
+{
+    if (f->packed && offset < frames_bytes(f->packed))
+        return peek_packed(f, offset, at, len);
+    int64_t got = f->log_fd < 0 ? 0 : disk_read_at(f->log_fd, at, len, offset, "the bytes", NULL);
+    return got > 0 ? (size_t)got : 0;
+}
+
+int files_measure_end(struct file *f, struct err *e)
+{
+    struct chunk_record last;
+    struct stat st;
+    uint64_t good = file_before(f, f->records + 1, &last);
+    f->last_seq = good > 0 ? last.chunk.seq : 0;
+    f->bytes = good > 0 ? chunk_record_end(&last) : 0;
+    if (good == f->records)
+        return 0;
+    f->last_seq += f->records - good;
+    if (f->log_fd >= 0 && fstat(f->log_fd, &st) != 0)
+        return err_sys(e, "cannot examine a log");
+    if (f->log_fd >= 0 && (uint64_t)st.st_size > f->bytes)
+        f->bytes = (uint64_t)st.st_size;
+    if (f->packed && frames_bytes(f->packed) > f->bytes)
+        f->bytes = frames_bytes(f->packed);
+    return 0;
+}
+
+/* --- writing -------------------------------------------------------------------------------------------- */
 
 static int truncate_to(int fd, uint64_t size, const struct file *f, const char *suffix, struct err *e)
 {
@@ -23,169 +89,111 @@ static int truncate_to(int fd, uint64_t size, const struct file *f, const char *
     return disk_error(e, "cannot cut", path);
 }
 
-/* Only `chunks` chunks and `bytes` bytes stay. */
-static int cut(struct file *f, uint64_t chunks, uint64_t bytes, struct err *e)
+int files_cut(struct file *f, uint64_t records, uint64_t seq, uint64_t bytes, struct err *e)
 {
-    if (truncate_to(f->chunks_fd, (chunks + 1) * CHUNK_RECORD_SIZE, f, "chunks", e) ||
-        truncate_to(f->log_fd, bytes, f, "log", e))
+    if (truncate_to(f->chunks_fd, (records + 1) * CHUNK_RECORD_SIZE, f, "chunks", e) ||
+        (f->log_fd >= 0 && truncate_to(f->log_fd, bytes, f, "log", e)))
         return -1;
-    f->chunks = chunks;
+    f->records = records;
+    f->last_seq = seq;
     f->bytes = bytes;
     return 0;
 }
 
-static int read_record(const struct file *f, uint64_t seq, struct chunk_record *r_r, struct err *e)
+/* The name is wanted only when the disk says no: making it costs as much as a small write. */
+static int put(struct file *f, int fd, const char *suffix, const struct iovec *data, uint64_t offset, struct err *e)
 {
     char path[FILE_PATH_SIZE];
-    uint8_t raw[CHUNK_RECORD_SIZE];
-    file_path(&f->node.key, "chunks", path);
-    int64_t len = disk_read_at(f->chunks_fd, raw, sizeof(raw), seq * CHUNK_RECORD_SIZE, path, e);
-    if (len < 0)
-        return -1;
-    if (chunk_record_decode(raw, (size_t)len, r_r) || r_r->chunk.seq != seq)
-        return err_set(e, ERR_INVALID, "%s: record %" PRIu64 " is damaged", path, seq);
-    return 0;
+    if (disk_write_at(fd, data->iov_base, data->iov_len, offset, suffix, e) == 0)
+        return 0;
+    file_path(&f->node.key, suffix, path);
+    return err_prefix(e, "%s", path);
 }
 
-int files_chunk(const struct file *f, uint64_t seq, struct chunk_record *r_r, struct buf *data, struct err *e)
+static int write_records(struct file *f, uint64_t index, const struct chunk_record *records, size_t n, struct err *e)
 {
-    char path[FILE_PATH_SIZE];
-    if (read_record(f, seq, r_r, e))
+    uint8_t raw[BASE_RECORDS_MAX * CHUNK_RECORD_SIZE];
+    const struct iovec data = { raw, n * CHUNK_RECORD_SIZE };
+    for (size_t i = 0; i < n; i++)
+        chunk_record_encode(&records[i], f->version, raw + i * CHUNK_RECORD_SIZE);
+    if (put(f, f->chunks_fd, "chunks", &data, index * CHUNK_RECORD_SIZE, e))
         return -1;
-    if (!data)
-        return 0;
-    file_path(&f->node.key, "log", path);
-    char *at = buf_reserve(data, r_r->chunk.length);
-    int64_t len = disk_read_at(f->log_fd, at, r_r->chunk.length, r_r->chunk.offset, path, e);
-    if (len < 0)
-        return -1;
-    if (len != r_r->chunk.length || hash_crc32c(0, at, (size_t)len) != r_r->data_crc)
-        return err_set(e, ERR_INVALID, "%s: the bytes from %" PRIu64 " on are damaged", path, r_r->chunk.offset);
-    buf_commit(data, (size_t)len);
-    return 0;
-}
-
-int files_measure_bytes(struct file *f, struct err *e)
-{
-    struct chunk_record last;
-    struct stat st;
-    f->bytes = 0;
-    if (f->chunks == 0)
-        return 0;
-    if (read_record(f, f->chunks, &last, NULL) == 0) {
-        f->bytes = last.chunk.offset + last.chunk.length;
-        return 0;
-    }
-    if (fstat(f->log_fd, &st) != 0)
-        return err_sys(e, "cannot examine a log");
-    f->bytes = (uint64_t)st.st_size;
+    if (index + n - 1 > f->records)
+        f->records = index + n - 1;
     return 0;
 }
 
 /* Bytes first: a record never describes bytes that are not there. */
-static int write_chunk(struct file *f, const struct journal_record *r, struct err *e)
+int files_put_chunk(struct file *f, uint64_t index, const struct journal_record *r, struct err *e)
 {
-    char path[FILE_PATH_SIZE];
+    const struct iovec data = { (void *)r->data, r->chunk.length };
     struct chunk_record record;
-    uint8_t raw[CHUNK_RECORD_SIZE];
-    file_path(&f->node.key, "log", path);
     chunk_record_init(&record, &r->chunk, &r->head, r->data);
-    chunk_record_encode(&record, raw);
-    if (disk_write_at(f->log_fd, r->data, r->chunk.length, r->chunk.offset, path, e))
+    if (put(f, f->log_fd, "log", &data, r->chunk.offset, e))
         return -1;
-    file_path(&f->node.key, "chunks", path);
-    return disk_write_at(f->chunks_fd, raw, sizeof(raw), r->chunk.seq * CHUNK_RECORD_SIZE, path, e);
+    return write_records(f, index, &record, 1, e);
 }
 
-int files_append(struct files *fs, struct file *f, const struct journal_record *r, uint64_t segment, struct err *e)
+static int append(struct file *f, const struct journal_record *r, struct err *e)
 {
-    files_mark_dirty(fs, f, segment);
-    if (r->chunk.seq <= f->chunks && cut(f, r->chunk.seq - 1, r->chunk.offset, e))
+    if (r->chunk.seq <= f->last_seq) {
+        uint64_t place = file_place(f, r->chunk.seq);
+        if (place == 0)
+            place = file_find(f, FILE_BY_SEQ, r->chunk.seq);
+        if (files_cut(f, place - 1, r->chunk.seq - 1, r->chunk.offset, e))
+            return -1;
+    }
+    if (r->chunk.offset < f->bytes)
+        return err_set(e, ERR_CONFLICT, "chunk %" PRIu64 " does not follow chunk %" PRIu64, r->chunk.seq, f->last_seq);
+    /* Taken when the files had more: somebody deleted or cut them. What is missing is a gap like other damage. */
+    if (r->chunk.seq != f->last_seq + 1 || r->chunk.offset != f->bytes)
+        log_error("log lost a part of its files while it was written", log_int("chunk", (int64_t)r->chunk.seq),
+                  log_int("offset", (int64_t)r->chunk.offset), log_int("there", (int64_t)f->bytes));
+    if (files_put_chunk(f, f->records + 1, r, e))
         return -1;
-    if (r->chunk.seq != f->chunks + 1 || r->chunk.offset != f->bytes)
-        return err_set(e, ERR_CONFLICT, "chunk %" PRIu64 " does not follow chunk %" PRIu64, r->chunk.seq, f->chunks);
-    if (write_chunk(f, r, e))
-        return -1;
-    f->chunks++;
-    f->bytes += r->chunk.length;
+    f->last_seq = r->chunk.seq;
+    f->bytes = r->chunk.offset + r->chunk.length;
     return 0;
 }
 
-int files_rewrite(struct files *fs, struct file *f, const struct journal_record *r, uint64_t segment, struct err *e)
+int files_put_base(struct file *f, const struct journal_record *r, uint64_t *index_r, size_t *n_r, struct err *e)
 {
-    files_mark_dirty(fs, f, segment);
-    if (write_chunk(f, r, e))
+    struct base b;
+    struct chunk_record records[BASE_RECORDS_MAX];
+    bool is_there;
+    if (base_decode(r, &b) || f->version < CHUNK_VERSION)
+        return err_set(e, ERR_CONFLICT, "a base cannot be written to this log");
+    uint64_t place = file_place_base(f, b.seq, &is_there);
+    uint64_t behind = file_find(f, FILE_BY_OFFSET, b.offset);
+    if (behind < place) {
+        place = behind;
+        is_there = false;
+    }
+    if (!is_there && place <= f->records && files_cut(f, place - 1, b.seq, b.offset, e))
         return -1;
-    f->is_new = true; /* nobody knows whether its folders were synced */
-    if (f->first_seq == 0)
-        f->first_seq = r->chunk.seq;
-    if (r->chunk.seq > f->chunks)
-        f->chunks = r->chunk.seq;
+    *index_r = place;
+    *n_r = base_to_records(&b, records);
+    return write_records(f, place, records, *n_r, e);
+}
+
+static int append_base(struct file *f, const struct journal_record *r, struct err *e)
+{
+    uint64_t index;
+    size_t n;
+    if (files_put_base(f, r, &index, &n, e))
+        return -1;
+    f->last_seq = r->chunk.seq;
+    f->bytes = r->chunk.offset;
     return 0;
 }
 
-int files_settle(struct file *f, struct err *e)
+int files_store(struct files *fs, const struct journal_record *r, uint64_t segment, struct err *e)
 {
-    uint64_t seq = f->first_seq > 0 ? f->first_seq - 1 : f->chunks;
-    uint64_t bytes = 0, had = f->chunks;
-    struct chunk_record r;
-    struct buf data = { 0 };
-    struct err why = { 0 };
-    /* What was synced before the journal's part: its last record says where that part begins. */
-    if (seq > 0 && read_record(f, seq, &r, &why) == 0)
-        bytes = r.chunk.offset + r.chunk.length;
-    else
-        seq = 0;
-    while (seq < f->chunks && files_chunk(f, seq + 1, &r, &data, &why) == 0 && chunk_record_follows(&r, seq, bytes)) {
-        seq++;
-        bytes += r.chunk.length;
-        buf_reset(&data);
-    }
-    buf_fini(&data);
-    if (seq < had) {
-        char path[FILE_PATH_SIZE];
-        file_path(&f->node.key, "log", path);
-        log_error("log cut behind its last good chunk", log_str("file", path), log_int("chunk", (int64_t)seq),
-                  log_int("bytes", (int64_t)bytes), log_int("chunks_lost", (int64_t)(had - seq)), log_err(&why));
-    }
-    return cut(f, seq, bytes, e);
-}
-
-int files_seal(struct files *fs, const struct log_key *key, const uint8_t bytes[SEAL_SIZE], uint64_t segment,
-               struct err *e)
-{
-    char path[FILE_PATH_SIZE], made[FILE_PATH_SIZE];
-    struct file *f = files_get(fs, key, true, e);
+    if (r->kind == JOURNAL_SEAL)
+        return files_seal(fs, &r->key, r->data, segment, e);
+    struct file *f = files_get(fs, &r->key, true, e);
     if (!f)
         return -1;
-    file_path(key, "seal", path);
-    file_path(key, "seal-new", made);
     files_mark_dirty(fs, f, segment);
-    int fd = openat(fs->dir_fd, made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    if (fd < 0)
-        return disk_error(e, "cannot make", made);
-    int rc = disk_write_at(fd, bytes, SEAL_SIZE, 0, made, e);
-    close(fd);
-    if (rc == 0 && renameat(fs->dir_fd, made, fs->dir_fd, path) != 0)
-        rc = disk_error(e, "cannot rename", made);
-    f->is_seal_dirty |= rc == 0;
-    return rc;
-}
-
-int files_seal_get(const struct files *fs, const struct log_key *key, struct seal *s_r, struct err *e)
-{
-    char path[FILE_PATH_SIZE];
-    uint8_t raw[SEAL_SIZE];
-    *s_r = (struct seal){ .state = SEAL_OPEN };
-    file_path(key, "seal", path);
-    int fd = openat(fs->dir_fd, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : disk_error(e, "cannot open", path);
-    int64_t len = disk_read_at(fd, raw, sizeof(raw), 0, path, e);
-    close(fd);
-    if (len < 0)
-        return -1;
-    if (seal_decode(raw, (size_t)len, key, s_r, e))
-        return err_prefix(e, "%s", path);
-    return 0;
+    return r->kind == JOURNAL_BASE ? append_base(f, r, e) : append(f, r, e);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "logsink/base.h"
 #include "logsink/position.h"
 #include "logsink/seal.h"
 
@@ -15,7 +16,7 @@ struct ingest {
     struct position durable;
     struct position received;
     struct seal seal;
-    uint64_t heard_ms;        /* of the last chunk, or of the start */
+    bool is_old;              /* its file is of version 1: it takes no base */
     uint64_t rewound_ms;      /* a rewind was asked then, with `rewound_seq` received; 0: not since */
     uint64_t rewound_seq;
 };
@@ -27,7 +28,7 @@ enum ingest_verdict {
     INGEST_REWIND,   /* something before it is missing: ask for it */
     INGEST_WAIT,     /* the same, but it was asked for a moment ago */
     INGEST_WRONG,    /* it contradicts the chain: log it, ask again */
-    INGEST_CLOSED,   /* beyond the end of a sealed log */
+    INGEST_CLOSED,   /* beyond the end of a log that takes nothing more */
 };
 
 /* What the scheduler knows of the end. */
@@ -37,19 +38,23 @@ struct ingest_end {
     uint64_t bytes;
     uint64_t chunks;
     struct hash head;
+    uint64_t keep_ms;  /* how long the log is kept then; 0: not said */
 };
 
 #define INGEST_REWIND_MS 500   /* at most one request for the same chunk in this time */
-#define INGEST_QUIET_MS 2000   /* a lost attempt's log is sealed when nothing came for this long */
 
-/* `durable`: what the disk has; `seal`: its end, when it is sealed already. */
-void ingest_start(struct ingest *i, const struct position *durable, const struct seal *seal, uint64_t now_ms);
+/* `durable`: what the disk has; `seal`: its end, when it is sealed already. A log sealed as gap goes on. */
+void ingest_start(struct ingest *i, const struct position *durable, const struct seal *seal);
 enum ingest_verdict ingest_offer(struct ingest *i, const struct chain_chunk *c, const struct hash *head,
                                  const void *data, uint64_t now_ms);
+/* The log goes on behind b, whatever of it was in front of it. */
+enum ingest_verdict ingest_base(struct ingest *i, const struct base *b, uint64_t now_ms);
 void ingest_durable(struct ingest *i, const struct position *p);   /* the disk has everything up to p */
 void ingest_drop(struct ingest *i);                                /* what was in flight is gone */
 bool ingest_is_flying(const struct ingest *i);
-/* May it be sealed now, and as what? SEAL_OPEN: not yet. Fills seal_r otherwise. */
-enum seal_state ingest_end(const struct ingest *i, const struct ingest_end *end, uint64_t now_ms, struct seal *seal_r);
+/* May it be sealed now, and as what? SEAL_OPEN: not yet. Fills seal_r otherwise. A log with holes is never complete. */
+enum seal_state ingest_end(const struct ingest *i, const struct ingest_end *end, struct seal *seal_r);
+/* Does `s` say more than the seal that the log has? */
+bool ingest_is_news(const struct ingest *i, const struct seal *s);
 
 #endif

@@ -1,4 +1,4 @@
-/* intake.c - chunks from agents to the journal, and durable batches back: acknowledged, published, stored.
+/* intake.c - chunks and bases from agents to the journal, and durable batches back: acknowledged, published, stored.
  *
  * Given chunks by control.c and jobs by sink.c. Nothing is acknowledged or published that is not on the disk
  * (ARCHITECTURE "The life of a task" 4). A chunk that finds no room is dropped: its agent sends it again. */
@@ -56,12 +56,22 @@ void intake_push(struct sink *s, struct attempt *a, struct chunk *c)
     journal_push(s->journal, c);
 }
 
+static enum ingest_verdict judge(struct attempt *a, const struct journal_record *r)
+{
+    struct base b;
+    if (a->phase != ATTEMPT_OPEN)
+        return INGEST_FLYING;
+    if (r->chunk.seq == 0)
+        return INGEST_HAVE; /* a base in front of everything says nothing new */
+    if (r->kind == JOURNAL_CHUNK)
+        return ingest_offer(&a->in, &r->chunk, &r->head, r->data, clock_boot_ms());
+    return base_decode(r, &b) == 0 ? ingest_base(&a->in, &b, clock_boot_ms()) : INGEST_WRONG;
+}
+
 /* `have`: the record as a chunk already, or NULL. Consumed. */
 static void offer(struct sink *s, struct attempt *a, const struct journal_record *r, struct chunk *have)
 {
-    enum ingest_verdict v = INGEST_FLYING;
-    if (a->phase == ATTEMPT_OPEN)
-        v = ingest_offer(&a->in, &r->chunk, &r->head, r->data, clock_boot_ms());
+    enum ingest_verdict v = judge(a, r);
     if (v == INGEST_TAKE) {
         struct chunk *c = have;
         if (!c) {
@@ -73,7 +83,7 @@ static void offer(struct sink *s, struct attempt *a, const struct journal_record
         return;
     }
     if (v == INGEST_WRONG)
-        warn(a, "chunk refused: it does not continue the hash chain", r);
+        warn(a, "refused: it does not continue the log", r);
     if (v == INGEST_HAVE || v == INGEST_CLOSED)
         acknowledge(s, a, false);
     else if (v == INGEST_REWIND || v == INGEST_WRONG)
@@ -99,10 +109,23 @@ struct attempt *intake_attempt(struct sink *s, const struct log_key *key)
     return a;
 }
 
-/* The disk was full a moment ago, or too much is under way. */
-static bool has_room(struct sink *s)
+/* From an agent, over a gateway's worker. */
+static void take(struct sink *s, const struct bus_peer *peer, uint64_t conn, const struct journal_record *r)
 {
-    return s->held_bytes < SINK_HELD_MAX && (!s->full_until_ms || clock_boot_ms() >= s->full_until_ms);
+    if (s->is_draining || !room_is_there(s))
+        return;
+    struct attempt *a = intake_attempt(s, &r->key);
+    if (!a)
+        return;
+    a->peer = *peer;
+    a->conn = conn;
+    if (a->phase != ATTEMPT_LOADING) {
+        offer(s, a, r, NULL);
+        return;
+    }
+    struct chunk *c = chunk_new(r);
+    s->held_bytes += held(c);
+    attempt_wait(a, c);
 }
 
 void intake_chunk(struct sink *s, const struct bus_peer *peer, uint64_t conn, const struct msg_log_chunk *m)
@@ -115,20 +138,23 @@ void intake_chunk(struct sink *s, const struct bus_peer *peer, uint64_t conn, co
         .data = m->data.data,
     };
     memcpy(r.head.b, m->head.data, sizeof(r.head.b));
-    if (s->is_draining || !has_room(s))
-        return;
-    struct attempt *a = intake_attempt(s, &r.key);
-    if (!a)
-        return;
-    a->peer = *peer;
-    a->conn = conn;
-    if (a->phase != ATTEMPT_LOADING) {
-        offer(s, a, &r, NULL);
-        return;
-    }
-    struct chunk *c = chunk_new(&r);
-    s->held_bytes += held(c);
-    attempt_wait(a, c);
+    take(s, peer, conn, &r);
+}
+
+void intake_base(struct sink *s, const struct bus_peer *peer, uint64_t conn, const struct msg_log_base *m)
+{
+    uint8_t data[BASE_DATA_MAX];
+    struct base b = { .newlines = (uint64_t)m->lines, .is_lost = m->has.lost && m->lost };
+    struct journal_record r = {
+        .kind = JOURNAL_BASE,
+        .key = { .task = m->task_id, .attempt = (uint32_t)m->attempt },
+        .chunk = { .seq = (uint64_t)m->seq, .offset = (uint64_t)m->offset },
+        .data = data,
+    };
+    snprintf(b.reason, sizeof(b.reason), "%s", m->reason);
+    memcpy(r.head.b, m->head.data, sizeof(r.head.b));
+    r.chunk.length = (uint32_t)base_encode(&b, data);
+    take(s, peer, conn, &r);
 }
 
 /* --- the store says where a log ends ----------------------------------------------------------------------- */
@@ -145,7 +171,7 @@ static void note_trouble(const struct load *l)
     char task[UUID_TEXT_SIZE];
     uuid_format(&l->key.task, task);
     if (l->is_damaged)
-        log_error("log is damaged; what is good ends here", log_str("task", task),
+        log_error("log is damaged; it goes on here", log_str("task", task),
                   log_int("attempt", l->key.attempt), log_int("chunk", (int64_t)l->at.seq),
                   log_int("bytes", (int64_t)l->at.bytes), log_err(&l->why));
     else
@@ -163,7 +189,8 @@ void intake_loaded(struct sink *s, struct load *l)
         forget(s, &a);
     } else {
         a->phase = ATTEMPT_OPEN;
-        ingest_start(&a->in, &l->at, &l->seal, clock_boot_ms());
+        ingest_start(&a->in, &l->at, &l->seal);
+        a->in.is_old = l->is_old;
         for (struct chunk *c; (c = attempt_waiting(a));)
             offer(s, a, &c->record, c);
         sealing_try(s, a);
@@ -177,10 +204,7 @@ void intake_loaded(struct sink *s, struct load *l)
 static void on_durable(struct sink *s, struct batch *b)
 {
     struct attempt *due = NULL;
-    if (s->full_until_ms && clock_boot_ms() >= s->full_until_ms + SINK_ROOM_MS) {
-        log_info("the disk has room again");
-        s->full_until_ms = 0;
-    }
+    room_taken(s);
     for (struct chunk *c = b->first; c; c = c->next) {
         struct attempt *a = c->owner;
         if (c->record.kind == JOURNAL_SEAL) {
@@ -188,7 +212,7 @@ static void on_durable(struct sink *s, struct batch *b)
             continue;
         }
         ingest_durable(&a->in, &c->after);
-        follow_publish(s, a, &c->record);
+        follow_publish(s, a, c->record.kind == JOURNAL_CHUNK ? &c->record : NULL);
         if (!a->is_due) {
             a->is_due = true;
             a->next_due = due;
@@ -206,9 +230,7 @@ static void on_durable(struct sink *s, struct batch *b)
 /* Everything that was in flight is gone with it: agents send again from what is durable. */
 static void on_refused(struct sink *s, struct batch *b)
 {
-    if (!s->full_until_ms)
-        log_error("the disk is full; logs wait at the agents", log_err(&b->why));
-    s->full_until_ms = clock_boot_ms() + SINK_FULL_MS;
+    room_refused(s, &b->why);
     if (b->round >= s->round) {
         s->round = b->round + 1;
         for (struct lru_node *n = s->attempts.table.oldest; n; n = n->newer) {

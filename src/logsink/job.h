@@ -3,6 +3,7 @@
  *   chunk:   loop -> journal -> loop -> store -> loop   (in a batch from the journal on)
  *   load:    loop -> store -> loop
  *   read:    loop -> store -> loop
+ *   archive: store -> archive -> store                  (archive.h)
  *   fault:   journal or store -> loop                   (the process ends)
  */
 #ifndef ORION_LOGSINK_JOB_H
@@ -38,7 +39,7 @@ struct chunk *chunk_new(const struct journal_record *r);   /* copies the data */
 void chunk_free(struct chunk **c);
 size_t chunk_size(const struct chunk *c);                  /* on disk, and near enough in memory */
 
-enum job_kind { JOB_BATCH, JOB_LOAD, JOB_READ, JOB_FAULT };
+enum job_kind { JOB_BATCH, JOB_LOAD, JOB_READ, JOB_ARCHIVE, JOB_FAULT };
 struct job {
     struct mail item;
     enum job_kind kind;
@@ -65,26 +66,39 @@ struct load {
     struct job job;
     struct log_key key;
     struct attempt *owner;
-    struct position at;           /* of a sealed log only seq, bytes and head */
+    struct position at;           /* of a complete log only seq, bytes and head */
     struct seal seal;
-    bool is_started;
-    struct err why;               /* set: not readable at all, or (is_damaged) good up to `at` only */
-    bool is_damaged;
+    uint64_t next_index;          /* how far the walk is; 0: not begun */
+    bool is_old;                  /* a file of version 1: no base can be written to it */
+    struct err why;               /* set: not readable at all, or (is_damaged) what was found first */
+    bool is_damaged;              /* `at` is right all the same: where it goes on */
 };
 
-/* Bytes of a log for a viewer. */
+enum read_what {
+    READ_BYTES,
+    READ_END,      /* where it ends, for the live socket */
+    READ_CHUNKS,   /* what is known of the chunks (log.list) */
+};
+enum read_from { READ_FROM_SEQ, READ_FROM_OFFSET, READ_FROM_TIME };
+
+/* What somebody wants to know of a log. */
 struct read {
     struct job job;
+    struct read *next;            /* among its peer's waiting ones (questions.h) */
     struct log_key key;
-    uint64_t offset, limit;
-    bool is_live;                 /* only the end is wanted, for the live socket */
+    enum read_what what;
+    uint64_t offset, limit;       /* of chunks: `offset` is in the order that `from` says */
+    enum read_from from;
     struct bus_peer peer;
     uint64_t conn;
     int64_t token;
     bool is_absent;
+    bool was_fetched;             /* from the archive: not asked for twice */
     enum seal_state state;
-    uint64_t durable;
-    struct buf data;
+    uint64_t durable;             /* where its bytes end; of chunks: the last one's number */
+    struct buf data;              /* the bytes; of chunks: struct chunk_record, one after the other */
+    uint64_t gap_to;              /* more than offset: [offset, gap_to) is not there, `why` says why */
+    bool is_damaged;              /* that is the disk's doing */
     struct err why;               /* set: the bytes cannot be read */
 };
 void read_free(struct read **r);

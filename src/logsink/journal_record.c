@@ -70,7 +70,7 @@ size_t journal_record_decode(const uint8_t *in, size_t len, struct journal_recor
     const uint8_t *data = in + JOURNAL_RECORD_SIZE;
     if (record_crc(in, data, data_len) != little_get32(in + CRC))
         return 0;
-    if (in[KIND] != JOURNAL_CHUNK && in[KIND] != JOURNAL_SEAL)
+    if (in[KIND] < JOURNAL_CHUNK || in[KIND] > JOURNAL_BASE)
         return 0;
     *r_r = (struct journal_record){
         .kind = (enum journal_kind)in[KIND],

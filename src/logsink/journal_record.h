@@ -6,7 +6,8 @@
  *                         head 32, data
  *
  * A chunk's record carries its bytes as data. A seal's record carries the file N.seal as data (seal.h), with the
- * chunks in seq and the bytes in offset. A file with a newer version is refused by name. */
+ * chunks in seq and the bytes in offset. A base's data are in base.h; version 1 has none. A file with a newer version
+ * is refused by name. */
 #ifndef ORION_LOGSINK_JOURNAL_RECORD_H
 #define ORION_LOGSINK_JOURNAL_RECORD_H
 
@@ -18,11 +19,11 @@
 #include "logsink/key.h"
 #include "proto/chain.h"
 
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2
 #define JOURNAL_HEADER_SIZE 32
 #define JOURNAL_RECORD_SIZE 88
 
-enum journal_kind { JOURNAL_CHUNK = 1, JOURNAL_SEAL = 2 };
+enum journal_kind { JOURNAL_CHUNK = 1, JOURNAL_SEAL = 2, JOURNAL_BASE = 3 };
 
 struct journal_record {
     enum journal_kind kind;

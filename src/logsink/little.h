@@ -3,6 +3,7 @@
 #define ORION_LOGSINK_LITTLE_H
 
 #include <endian.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -21,6 +22,12 @@ static inline void little_put64(uint8_t *p, uint64_t v)
     v = htole64(v);
     memcpy(p, &v, sizeof(v));
 }
+/* An integer of 3, 6 or 7 bytes; what does not fit is cut off. */
+static inline void little_put(uint8_t *p, uint64_t v, size_t bytes)
+{
+    v = htole64(v);
+    memcpy(p, &v, bytes);
+}
 static inline uint16_t little_get16(const uint8_t *p)
 {
     uint16_t v;
@@ -37,6 +44,12 @@ static inline uint64_t little_get64(const uint8_t *p)
 {
     uint64_t v;
     memcpy(&v, p, sizeof(v));
+    return le64toh(v);
+}
+static inline uint64_t little_get(const uint8_t *p, size_t bytes)
+{
+    uint64_t v = 0;
+    memcpy(&v, p, bytes);
     return le64toh(v);
 }
 

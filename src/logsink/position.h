@@ -15,6 +15,7 @@ struct position {
     uint64_t newlines;
     bool is_line_open;   /* the last byte is not a newline */
     struct hash head;    /* H(seq) */
+    bool is_broken;      /* chunks in front of it are missing or damaged */
 };
 
 void position_start(struct position *p, const struct log_key *key);

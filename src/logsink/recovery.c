@@ -4,7 +4,7 @@
  *
  * A record that is cut short at the end of the last segment was never acknowledged: it is cut. Damage anywhere else
  * loses the rest of that segment; what the files have of it (each chunk has its own checksum) is kept, what they do
- * not have ends the log at its last good chunk, said in the log of the process, and agents send again from there. */
+ * not have is a hole in that log, said in the log of the process and told to its viewers. */
 #include "logsink/recovery.h"
 
 #include <unistd.h>
@@ -12,7 +12,6 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "logsink/disk.h"
-#include "logsink/file_path.h"
 #include "logsink/segment.h"
 
 struct replay {
@@ -22,32 +21,13 @@ struct replay {
     bool is_damaged;   /* something was skipped: which files it was for is not known */
 };
 
-static void note_hole(struct file *f, const struct journal_record *r)
-{
-    char path[FILE_PATH_SIZE];
-    if (f->is_holed)
-        return;
-    f->is_holed = true;
-    file_path(&f->node.key, "log", path);
-    log_error("chunks are missing in the journal and in the file; the agent must send them again",
-              log_str("file", path), log_int("from", (int64_t)f->chunks + 1), log_int("before", (int64_t)r->chunk.seq));
-}
-
 static int replay_record(void *arg, const struct journal_record *r, struct err *e)
 {
     struct replay *p = arg;
     p->records++;
-    if (r->kind == JOURNAL_SEAL)
-        return r->chunk.length == SEAL_SIZE ? files_seal(p->files, &r->key, r->data, p->segment, e) : 0;
-    struct file *f = files_get(p->files, &r->key, true, e);
-    if (!f)
-        return -1;
-    if (r->chunk.seq == 0 || r->chunk.seq > f->chunks + 1) {
-        note_hole(f, r);
-        p->is_damaged = true;
-        return 0;
-    }
-    return files_rewrite(p->files, f, r, p->segment, e);
+    int rc = files_replay(p->files, r, p->segment, e);
+    p->is_damaged |= rc > 0;
+    return rc < 0 ? -1 : 0;
 }
 
 static int replay_segment(int dir_fd, struct replay *p, bool is_last, struct err *e)
@@ -72,7 +52,7 @@ static int replay_segment(int dir_fd, struct replay *p, bool is_last, struct err
 static int settle_all(int dir_fd, struct replay *p, struct err *e)
 {
     for (struct file *f = files_dirty(p->files); f; f = f->next_dirty) {
-        if (files_reopen(p->files, f, e) || files_settle(f, e))
+        if (files_reopen(p->files, f, true, e) || files_settle(f, e))
             return -1;
     }
     if (files_sync(p->files, p->segment, UINT32_MAX, e))

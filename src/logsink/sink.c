@@ -57,6 +57,8 @@ static void take_job(struct sink *s, struct job *j)
     case JOB_READ:
         follow_answer(s, (struct read *)j);
         break;
+    case JOB_ARCHIVE: /* only between store and archive */
+        break;
     case JOB_FAULT:
         service_fail(s->service, &((struct fault *)j)->why);
         break;
@@ -90,8 +92,10 @@ static int start_disk(struct sink *s, struct err *e)
         files_free(&files);
         return err_prefix(e, "%s", s->settings->dir);
     }
-    s->store = store_open(s->dir_fd, files, segment, s->done);
-    return 0;
+    const struct store_spec spec = { .dir_fd = s->dir_fd, .files = files, .first_segment = segment, .done = s->done,
+                                     .keep = &s->settings->keep, .sink_name = s->settings->name };
+    s->store = store_open(&spec, e);
+    return s->store ? 0 : -1;
 }
 
 int sink_start(struct service *service, const struct sink_settings *set, struct sink **sink_r, struct err *e)
@@ -137,8 +141,7 @@ void sink_stop(struct sink **sp)
     mailbox_free(&s->done);
     upstream_close(&s->upstream);
     control_close(&s->control);
-    if (s->live)
-        bus_close(&s->live);
+    follow_close(&s->follow);
     if (s->bus)
         bus_free(&s->bus);
     attempts_fini(&s->attempts);

@@ -1,4 +1,5 @@
-/* store.c - the store's thread. Given jobs from the loop; changes DIR/log and deletes from DIR/journal.
+/* store.c - the store's thread. Given jobs from the loop; changes DIR/log and deletes from DIR/journal. What becomes of
+ * finished logs is keep.c's, called between writes.
  *
  * Implements ARCHITECTURE "Processes" (orion-logsink) and "Log format". */
 #include "logsink/store.h"
@@ -6,6 +7,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "logsink/archive.h"
 #include "logsink/range.h"
 #include "logsink/segment.h"
 #include "logsink/thread.h"
@@ -23,6 +25,8 @@ struct store {
     pthread_t thread;
     int dir_fd;
     struct files *files;
+    struct keep *keep;
+    struct archive *archive;     /* NULL: none */
     struct mailbox *in, *done;
     struct jobs batches;
     struct jobs questions;       /* loads and reads */
@@ -66,13 +70,24 @@ static void fail(struct store *s, const struct err *why)
 
 /* --- writing ------------------------------------------------------------------------------------------- */
 
+/* A log that was removed takes nothing any more, even if the loop does not know it yet. */
+static bool is_removed(struct store *s, const struct log_key *key)
+{
+    struct seal seal;
+    return !files_get(s->files, key, false, NULL) && files_seal_get(s->files, key, &seal, NULL) == 0 &&
+           seal.removed != SEAL_KEPT;
+}
+
 static int write_chunk(struct store *s, const struct chunk *c, struct err *e)
 {
     const struct journal_record *r = &c->record;
+    if (r->kind != JOURNAL_SEAL && is_removed(s, &r->key))
+        return 0;
+    if (files_store(s->files, r, c->segment, e))
+        return -1;
     if (r->kind == JOURNAL_SEAL)
-        return files_seal(s->files, &r->key, r->data, c->segment, e);
-    struct file *f = files_get(s->files, &r->key, true, e);
-    return f ? files_append(s->files, f, r, c->segment, e) : -1;
+        keep_sealed(s->keep, &r->key);
+    return 0;
 }
 
 /* -1: the disk is full, or the store is broken; goes on with the same chunk next time. */
@@ -136,7 +151,7 @@ static bool sync_some(struct store *s)
 /* Published bytes may be in the journal only, while the disk is full. An empty answer would be asked again at once. */
 static bool must_wait(const struct store *s, const struct read *q)
 {
-    return s->batches.first && !q->is_live && q->data.len == 0 && q->why.kind == ERR_NONE &&
+    return s->batches.first && q->what == READ_BYTES && q->data.len == 0 && q->why.kind == ERR_NONE &&
            q->state == SEAL_OPEN;
 }
 
@@ -144,14 +159,28 @@ static void answer_read(struct store *s, struct read *q)
 {
     q->is_absent = false;
     range_read(s->files, q, &s->scratch);
+    if (keep_read(s->keep, q))
+        return;
     if (must_wait(s, q))
         jobs_add(&s->parked, &q->job.item);
     else
         mailbox_push(s->done, &q->job.item);
 }
 
+/* Those whose log was fetched from the archive, or could not be. */
+static void answer_fetched(struct store *s)
+{
+    for (struct read *q; (q = keep_take_read(s->keep));) {
+        if (q->why.kind == ERR_NONE)
+            jobs_add(&s->questions, &q->job.item);
+        else
+            mailbox_push(s->done, &q->job.item);
+    }
+}
+
 static void answer_some(struct store *s)
 {
+    answer_fetched(s);
     while (!s->batches.first && s->parked.first)
         jobs_add(&s->questions, jobs_pop(&s->parked));
     for (unsigned n = 0; n < STORE_QUESTIONS_MAX && s->questions.first; n++) {
@@ -168,42 +197,85 @@ static void answer_some(struct store *s)
 
 /* --- the thread ------------------------------------------------------------------------------------------ */
 
-static void take(struct store *s, bool is_busy)
+static void sort_in(struct store *s, struct job *j)
 {
-    int64_t wait_ms = is_busy || s->questions.first ? 0 : s->batches.first ? STORE_RETRY_MS : -1;
+    if (j->kind == JOB_ARCHIVE) {
+        keep_archived(s->keep, (struct archive_job *)j);
+        return;
+    }
+    if (j->kind == JOB_BATCH)
+        ((struct batch *)j)->next = ((struct batch *)j)->first;
+    jobs_add(j->kind == JOB_BATCH ? &s->batches : &s->questions, &j->item);
+}
+
+static void take(struct store *s, int64_t wait_ms)
+{
+    if (s->questions.first)
+        wait_ms = 0;
+    else if (s->batches.first && wait_ms > STORE_RETRY_MS)
+        wait_ms = STORE_RETRY_MS;
     struct mail *items = mailbox_wait(s->in, wait_ms);
     while (items) {
         struct job *j = (struct job *)items;
         items = items->next;
-        if (j->kind == JOB_BATCH)
-            ((struct batch *)j)->next = ((struct batch *)j)->first;
-        jobs_add(j->kind == JOB_BATCH ? &s->batches : &s->questions, &j->item);
+        sort_in(s, j);
     }
 }
 
 static void *store_main(void *arg)
 {
     struct store *s = arg;
-    bool is_busy = false;
+    int64_t wait_ms = 0;
     while (!mailbox_is_closed(s->in)) {
-        take(s, is_busy);
+        take(s, wait_ms);
         write_all(s);
         answer_some(s);
-        is_busy = sync_some(s);
+        bool is_busy = sync_some(s);
+        wait_ms = s->is_broken ? STORE_RETRY_MS : keep_step(s->keep);
+        if (is_busy)
+            wait_ms = 0;
     }
-    take(s, true);
+    take(s, 0);
     write_all(s);
     return NULL;
 }
 
-struct store *store_open(int dir_fd, struct files *files, uint64_t first_segment, struct mailbox *done)
+static void free_all(struct store **s)
 {
+    /* What the archive hands back last is in the mailbox. */
+    archive_close(&(*s)->archive);
+    for (struct mail *i = mailbox_take((*s)->in), *next; i; i = next) {
+        next = i->next;
+        struct job *j = (struct job *)i;
+        job_free(&j);
+    }
+    keep_free(&(*s)->keep);
+    jobs_free(&(*s)->batches);
+    jobs_free(&(*s)->questions);
+    jobs_free(&(*s)->parked);
+    mailbox_free(&(*s)->in);
+    files_free(&(*s)->files);
+    buf_fini(&(*s)->scratch);
+    mem_free(s);
+}
+
+struct store *store_open(const struct store_spec *spec, struct err *e)
+{
+    const struct keep_settings *set = spec->keep;
     struct store *s = mem_zalloc(sizeof(*s));
-    *s = (struct store){ .dir_fd = dir_fd, .files = files, .in = mailbox_new(false), .done = done,
-                         .oldest_segment = first_segment, .newest_segment = first_segment };
+    *s = (struct store){ .dir_fd = spec->dir_fd, .files = spec->files, .in = mailbox_new(false), .done = spec->done,
+                         .oldest_segment = spec->first_segment, .newest_segment = spec->first_segment };
     s->batches.end = &s->batches.first;
     s->questions.end = &s->questions.first;
     s->parked.end = &s->parked.first;
+    if (archive_is_on(&set->archive)) {
+        s->archive = archive_open(s->dir_fd, &set->archive, spec->sink_name, s->in, e);
+        if (!s->archive) {
+            free_all(&s);
+            return NULL;
+        }
+    }
+    s->keep = keep_new(s->dir_fd, s->files, set, s->archive);
     thread_start(&s->thread, store_main, s);
     return s;
 }
@@ -219,11 +291,5 @@ void store_close(struct store **s)
         return;
     mailbox_close((*s)->in);
     pthread_join((*s)->thread, NULL);
-    jobs_free(&(*s)->batches);
-    jobs_free(&(*s)->questions);
-    jobs_free(&(*s)->parked);
-    mailbox_free(&(*s)->in);
-    files_free(&(*s)->files);
-    buf_fini(&(*s)->scratch);
-    mem_free(s);
+    free_all(s);
 }

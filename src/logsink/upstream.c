@@ -1,16 +1,19 @@
-/* upstream.c - the sink's connections to the schedulers: hello until welcomed, a ping each second, seals.
+/* upstream.c - the sink's connections to the schedulers: hello until welcomed, a ping each second, seals, and how the
+ * sink is.
  *
  * Whoever leads asks for seals; the highest epoch seen counts, lower ones are dropped. */
 #include "lib/bus.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
+#include "logsink/disk.h"
 #include "logsink/logsink.h"
 #include "proto/dispatch.h"
 #include "proto/peers.h"
 
 #define UPSTREAM_PING_MS 1000
 #define UPSTREAM_MISSED_MAX 3   /* unanswered pings: nobody is there */
+#define UPSTREAM_STATE_MINOR 2  /* older schedulers do not know sink.state */
 
 struct link {
     struct sink *sink;
@@ -40,7 +43,29 @@ static void send(struct link *l, enum msg_type type, const void *message)
 
 void upstream_send(struct sink *s, int scheduler, enum msg_type type, const void *message)
 {
-    send(&s->upstream->links[scheduler], type, message);
+    const struct upstream *u = s->upstream;
+    for (size_t i = 0; i < u->n; i++)
+        if (scheduler < 0 ? u->links[i].is_welcome : i == (size_t)scheduler)
+            send(&u->links[i], type, message);
+}
+
+static void send_state(struct link *l)
+{
+    const struct sink *s = l->sink;
+    int64_t open = 0;
+    if (!l->is_welcome || l->minor < UPSTREAM_STATE_MINOR)
+        return;
+    for (const struct lru_node *n = s->attempts.table.oldest; n; n = n->newer)
+        open += ((const struct attempt *)n)->in.seal.state == SEAL_OPEN;
+    const struct msg_sink_state m = { .state = s->is_full ? "full" : "ok", .free_bytes = (int64_t)disk_free(s->dir_fd),
+                                      .logs = open, .has = { .free_bytes = true, .logs = true } };
+    send(l, MSG_SINK_STATE, &m);
+}
+
+void upstream_tell_state(struct sink *s)
+{
+    for (size_t i = 0; i < s->upstream->n; i++)
+        send_state(&s->upstream->links[i]);
 }
 
 static void say_hello(struct link *l)
@@ -54,6 +79,7 @@ static void tick_ping(void *arg)
 {
     struct upstream *u = arg;
     u->token++;
+    room_tick(u->sink);
     for (size_t i = 0; i < u->n; i++) {
         struct link *l = &u->links[i];
         const struct msg_bus_ping ping = { .token = u->token };
@@ -81,6 +107,7 @@ static int handle_bus_welcome(void *arg, const struct msg_from *from, const void
     l->is_welcome = true;
     l->unanswered = 0;
     l->minor = m->minor < MSG_MINOR ? (int)m->minor : MSG_MINOR;
+    send_state(l);
     return 0;
 }
 

@@ -107,6 +107,9 @@ unsigned msg_receivers(enum msg_type type);
  * is at fault (a path: held[3].state), ERR_TOO_LARGE for the whole. */
 int msg_from_json(enum msg_type type, const char *data, size_t len, struct arena *a, void *struct_r, struct err *e);
 void msg_to_json(enum msg_type type, const void *message, bool typed, struct buf *out);
+/* Any bytes as a text in quotes: NUL as \u0000, what is not UTF-8 as U+FFFD. For what no message can be, such as lines
+ * of an asciicast. */
+void msg_json_text(const char *text, size_t len, struct buf *out);
 /* The type named in a WebSocket object; MSG_NONE with a reason when there is none or it is unknown. */
 enum msg_type msg_json_type(const char *data, size_t len, struct err *e);
 

@@ -30,9 +30,9 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-static void write_text(const char *text, struct buf *out)
+void msg_json_text(const char *text, size_t len, struct buf *out)
 {
-    const char *p = text ? text : "", *end = p + strlen(p), *plain = p;
+    const char *p = text, *end = p + len, *plain = p;
 
     buf_putc(out, '"');
     while (p < end) {
@@ -48,6 +48,11 @@ static void write_text(const char *text, struct buf *out)
     }
     buf_append(out, plain, (size_t)(p - plain));
     buf_putc(out, '"');
+}
+
+static void write_text(const char *text, struct buf *out)
+{
+    msg_json_text(text ? text : "", text ? strlen(text) : 0, out);
 }
 
 typedef void write_fn(const struct msg_field *f, const void *member, struct buf *out);

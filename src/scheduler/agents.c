@@ -59,6 +59,8 @@ static void read_inventory(struct step *s, struct agent *a, const struct msg_age
         bool is_running = strcmp(held->state, "accepted") == 0 || strcmp(held->state, "running") == 0;
         bool is_over = strcmp(held->state, "log") == 0;   /* its result was given up, and that was lost */
 
+        if (at && at->agent == a)
+            log_listed(s, at);
         if (at && at->agent == a && !attempt_is_terminal(at->state) && !is_over) {
             at->is_listed = true;
             if (!at->started_ms)

@@ -1,7 +1,6 @@
 /* attempts.c - who runs a task: given to an agent, accepted, declined, not accepted in time. endings.c says what follows. */
 #include <string.h>
 
-#include "scheduler/match.h"
 #include "scheduler/core_impl.h"
 
 /* --- messages ------------------------------------------------------------------------------------------------ */
@@ -49,40 +48,19 @@ void attempt_send(struct step *s, struct attempt *at)
     m->driver = spec->driver;
     m->env = spec->env;
     m->separate_streams = m->has.separate_streams = spec->separate_streams;
-    m->sink = step_text(s, at->sink);
+    m->sink = step_text(s, log_sink(at)->name);
     m->timeout_ms = task_policy(t)->timeout_ms;
     m->has.timeout_ms = m->timeout_ms > 0;
     m->silence_timeout_ms = task_policy(t)->silence_timeout_ms;
     m->has.silence_timeout_ms = m->silence_timeout_ms > 0;
-}
-
-void attempt_seal(struct step *s, struct attempt *at)
-{
-    struct msg_log_seal *m;
-
-    if (at->has_head && at->log_chunks == 0) {   /* nothing was written: there is nothing to seal */
-        at->log_state = LOG_COMPLETE;
-        task_waits_out(s->core, at->task);
-        return;
-    }
-    m = step_message(s, MSG_LOG_SEAL, sizeof *m, (struct route){ 0 });
-
-    s->fx->messages.v[s->fx->messages.n - 1].sink = step_text(s, at->sink);
-    m->task_id = at->task->id;
-    m->attempt = at->number;
-    if (!at->has_head)
-        return;
-    m->bytes = at->log_bytes;
-    m->chunks = at->log_chunks;
-    m->has.bytes = m->has.chunks = true;
-    m->head = (struct msg_bytes){ arena_dup(&s->fx->arena, &at->log_head, sizeof at->log_head), sizeof at->log_head };
+    m->log_max = t->project->log_max;
+    m->has.log_max = m->log_max > 0;
 }
 
 /* --- beginning ------------------------------------------------------------------------------------------------- */
 
 struct attempt *attempt_assign(struct step *s, struct task *t, struct agent *a)
 {
-    const struct core_config *config = s->core->config;
     struct attempt *at;
 
     queue_remove(s->core, t);
@@ -94,7 +72,7 @@ struct attempt *attempt_assign(struct step *s, struct task *t, struct agent *a)
     at->state = ATTEMPT_ASSIGNED;
     at->assigned_ms = s->at_ms;
     at->is_new = true;
-    text_set(&at->sink, config->sinks[match_sink(&t->id, at->number, config->n_sinks)]);
+    log_begin(at, sink_place(s->core, &t->id, at->number));
     task_mark(s->core, t);
     attempt_mark(s->core, at);
     attempt_send(s, at);
@@ -139,6 +117,7 @@ void attempt_accepted(struct step *s, struct attempt *at)
     if (timeout_ms)   /* the agent keeps that clock; this is for one that does not */
         step_timer_in(s, TIMER_WALL, t, at->number, timeout_ms + s->core->config->stop_ms);
     step_event(s, "attempt.accepted", t, at, NULL);
+    log_ask_move(s, at);
 }
 
 /* The agent has said hello since, and did not have it: what it said before is void. */

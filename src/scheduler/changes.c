@@ -54,7 +54,7 @@ static const char *yes_no(bool is)
 void step_agent_set(struct step *s, const void *message)
 {
     const struct msg_agent_set *m = message;
-    const struct change change = { &m->request_id, { "", m->idempotency_key, m->body_hash } };
+    const struct change change = { &m->request_id, { "", m->idempotency_key, m->body_hash, false } };
     struct agent *a = table_get(&s->core->agents, &m->agent_id);
 
     if (!change_begin(s, &change))
@@ -86,7 +86,7 @@ enum supersede supersede_of(const char *word, enum supersede otherwise)
 void step_project_set(struct step *s, const void *message)
 {
     const struct msg_project_set *m = message;
-    const struct change change = { &m->request_id, { "", m->idempotency_key, m->body_hash } };
+    const struct change change = { &m->request_id, { "", m->idempotency_key, m->body_hash, false } };
     struct project *p;
     struct row_event *ev;
     bool was_paused;
@@ -100,6 +100,10 @@ void step_project_set(struct step *s, const void *message)
     if (m->has.paused)
         p->is_paused = m->paused;
     p->supersede = supersede_of(m->supersede, p->supersede);
+    if (m->has.log_max)
+        p->log_max = m->log_max;
+    if (m->has.log_keep_ms)
+        p->log_keep_ms = m->log_keep_ms;
     project_mark(s->core, p);
     queue_project_moved(p);
     if (was_paused && !p->is_paused)
@@ -109,13 +113,15 @@ void step_project_set(struct step *s, const void *message)
     event_data(s, ev, "weight", number(s, p->weight));
     event_data(s, ev, "paused", yes_no(p->is_paused));
     event_data(s, ev, "supersede", supersedes[p->supersede]);
+    event_data(s, ev, "log_max", number(s, p->log_max));
+    event_data(s, ev, "log_keep_ms", number(s, p->log_keep_ms));
     change_done(s, &change, NULL);
 }
 
 void step_group_set(struct step *s, const void *message)
 {
     const struct msg_group_set *m = message;
-    const struct change change = { &m->request_id, { "", m->idempotency_key, m->body_hash } };
+    const struct change change = { &m->request_id, { "", m->idempotency_key, m->body_hash, false } };
     struct row_event *ev;
     struct group *g;
 
@@ -135,7 +141,7 @@ void step_group_set(struct step *s, const void *message)
 void step_queue_set(struct step *s, const void *message)
 {
     const struct msg_queue_set *m = message;
-    const struct change change = { &m->request_id, { "", m->idempotency_key, m->body_hash } };
+    const struct change change = { &m->request_id, { "", m->idempotency_key, m->body_hash, false } };
     struct core *core = s->core;
     bool was_paused = core->is_paused;
 

@@ -2,7 +2,7 @@
  *
  * Given inputs in order; changes only the core and the effects. ARCHITECTURE "The life of a task" and "When something
  * dies" say what must follow from what; the handlers are in
- * submit.c, agents.c, attempts.c, results.c, stops.c, changes.c, why.c and load.c. */
+ * submit.c, agents.c, attempts.c, results.c, logs.c, sinks.c, stops.c, changes.c, why.c and load.c. */
 #include "scheduler/core.h"
 
 #include <string.h>
@@ -25,8 +25,10 @@ struct core *core_new(const struct core_config *config)
     TAILQ_INIT(&core->dirty_agents);
     TAILQ_INIT(&core->dirty_projects);
     TAILQ_INIT(&core->dirty_groups);
+    TAILQ_INIT(&core->dirty_sinks);
     TAILQ_INIT(&core->filling);
     TAILQ_INIT(&core->keys_by_age);
+    sinks_init(core);
     return core;
 }
 
@@ -57,6 +59,7 @@ void core_free(struct core **core)
     for (size_t at = 0; (a = table_next(&c->agents, &at));)
         agent_free(a);
     shares_fini(c);
+    sinks_fini(c);
     table_fini(&c->tasks);
     table_fini(&c->agents);
     table_fini(&c->keys);
@@ -96,6 +99,8 @@ static step_fn *const steps[INPUT_KINDS] = {
     [INPUT_PREPARED] = step_prepared,
     [INPUT_RESULT] = step_result,
     [INPUT_SEALED] = step_sealed,
+    [INPUT_MOVED] = step_moved,
+    [INPUT_SINK] = step_sink,
     [INPUT_GIVE_UP] = step_give_up,
     [INPUT_TIMER] = step_timer,
     [INPUT_CANCEL] = step_cancel,
@@ -205,7 +210,16 @@ static void collect_task(struct core *core, struct task *t, struct effects *fx)
         task_close(core, t);
 }
 
-static void collect_attempt(struct attempt *at, struct effects *fx)
+static void collect_segment(const struct core *core, struct attempt *at, struct effects *fx)
+{
+    struct row_segment *row = effects_segment(fx);
+
+    *row = (struct row_segment){ at->task->id, at->number, at->segment->offset, at->segment->chunk, at->segment->head,
+                                 arena_strdup(&fx->arena, at->segment->sink->name), core->now_ms };
+    at->segment->is_new = false;
+}
+
+static void collect_attempt(const struct core *core, struct attempt *at, struct effects *fx)
 {
     struct row_attempt *row = effects_attempt(fx);
 
@@ -222,7 +236,7 @@ static void collect_attempt(struct attempt *at, struct effects *fx)
         .commit = arena_strdup(&fx->arena, at->commit),
         .driver = arena_strdup(&fx->arena, at->driver),
         .workspace = arena_strdup(&fx->arena, at->workspace),
-        .sink = arena_strdup(&fx->arena, at->sink),
+        .sink = arena_strdup(&fx->arena, at->sink->name),
         .stop = at->stop,
         .exit_code = at->exit_code,
         .signal = at->signal,
@@ -232,11 +246,14 @@ static void collect_attempt(struct attempt *at, struct effects *fx)
         .log_chunks = at->log_chunks,
         .log_head = at->log_head,
         .has_head = at->has_head,
+        .is_wanted = at->is_wanted,
         .assigned_ms = at->assigned_ms,
         .started_ms = at->started_ms,
         .ended_ms = at->ended_ms,
     };
     at->is_new = at->is_dirty = false;
+    if (at->segment && at->segment->is_new)
+        collect_segment(core, at, fx);
 }
 
 static void collect_agent(struct agent *a, struct effects *fx)
@@ -264,7 +281,8 @@ static void collect_project(struct project *p, struct effects *fx)
 {
     struct row_project *row = effects_project(fx);
 
-    *row = (struct row_project){ arena_strdup(&fx->arena, p->name), p->weight, p->is_paused, p->supersede };
+    *row = (struct row_project){ arena_strdup(&fx->arena, p->name), p->weight, p->is_paused, p->supersede,
+                                 p->log_max, p->log_keep_ms };
     p->is_dirty = false;
 }
 
@@ -278,10 +296,19 @@ static void collect_group(struct core *core, struct group *g, struct effects *fx
     group_release(core, g);   /* a group that went back to the default and has no task is gone now */
 }
 
+static void collect_sink(struct sink *k, struct effects *fx)
+{
+    struct row_sink *row = effects_sink(fx);
+
+    *row = (struct row_sink){ arena_strdup(&fx->arena, k->name), k->state, k->since_ms };
+    k->is_dirty = false;
+}
+
 static void collect_shares(struct core *core, struct effects *fx)
 {
     struct project *p;
     struct group *g;
+    struct sink *k;
 
     while ((p = TAILQ_FIRST(&core->dirty_projects))) {
         TAILQ_REMOVE(&core->dirty_projects, p, dirty);
@@ -290,6 +317,10 @@ static void collect_shares(struct core *core, struct effects *fx)
     while ((g = TAILQ_FIRST(&core->dirty_groups))) {
         TAILQ_REMOVE(&core->dirty_groups, g, dirty);
         collect_group(core, g, fx);
+    }
+    while ((k = TAILQ_FIRST(&core->dirty_sinks))) {
+        TAILQ_REMOVE(&core->dirty_sinks, k, dirty);
+        collect_sink(k, fx);
     }
     if (core->is_queue_dirty)
         effects_queue(fx)->is_paused = core->is_paused;
@@ -308,7 +339,7 @@ void core_collect(struct core *core, struct effects *fx)
     }
     while ((at = TAILQ_FIRST(&core->dirty_attempts))) {
         TAILQ_REMOVE(&core->dirty_attempts, at, dirty);
-        collect_attempt(at, fx);
+        collect_attempt(core, at, fx);
     }
     while ((a = TAILQ_FIRST(&core->dirty_agents))) {
         TAILQ_REMOVE(&core->dirty_agents, a, dirty);

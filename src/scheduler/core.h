@@ -31,7 +31,7 @@ struct core_config {
     int64_t retry_ms;               /* before the second attempt; doubled for every further one, to retry_max_ms */
     int64_t retry_max_ms;
     int64_t stop_ms;                /* an attempt that was told to end: its task ends without it then */
-    const char *const *sinks;       /* names; logs are placed on them by hash */
+    const char *const *sinks;       /* names; logs are placed by hash on those that are up */
     size_t n_sinks;
 };
 
@@ -49,6 +49,8 @@ enum input_kind {
     INPUT_PREPARED,
     INPUT_RESULT,
     INPUT_SEALED,
+    INPUT_MOVED,       /* a log goes on at another sink */
+    INPUT_SINK,        /* how a sink is; again while logs should leave it */
     INPUT_GIVE_UP,     /* a fact about the attempt could not be stored: end it without one */
     INPUT_TIMER,       /* a core_timer is due */
     INPUT_CANCEL,
@@ -73,19 +75,36 @@ struct input_clock {
     int64_t session;
 };
 
+enum { SINK_NAME_SIZE = 65 };
+struct input_sink {
+    char name[SINK_NAME_SIZE];
+    enum sink_state state;
+    bool is_leaving;   /* lost, or full for so long that its open logs should go elsewhere */
+};
+/* What a sink says of an attempt's log. */
+struct input_sealed {
+    char sink[SINK_NAME_SIZE];
+    struct uuid task_id;
+    int64_t attempt;
+    enum log_state state;   /* complete, gap */
+    bool is_forced;         /* it was told to seal whatever it has */
+    int64_t bytes, lines;
+};
+
 struct input {
     enum input_kind kind;
     int64_t at_ms;         /* wall clock; the core's time never goes back */
     struct route from;
-    const void *message;   /* msg_task_submit, msg_agent_hello, ... or input_lead, input_clock, core_timer, input_loaded */
+    const void *message;   /* msg_task_submit, msg_agent_hello, ... or an input_... or core_timer */
 };
 struct input_loaded {
     bool is_all;           /* nothing more will be added */
 };
 
 /* All that a core is rebuilt from: open tasks, those that ended less than CORE_RECENT_MS before now_ms or whose logs
- * are open, all attempts of these, all agents, projects, groups and keys. Partial: without the keys, and of the open
- * tasks at least those with an open attempt or log, or whose id was made less than CORE_RESENT_MS before now_ms. */
+ * are open or wanted, all attempts of these with the newest segments of their logs, all sinks, agents, projects, groups
+ * and keys. Partial: without the keys, and of the open tasks at least those with an open attempt or log, or whose id was
+ * made less than CORE_RESENT_MS before now_ms. */
 struct core_rows {
     int64_t epoch, seq, now_ms;            /* now_ms: time of event seq */
     bool is_paused;                        /* the queue */
@@ -96,7 +115,8 @@ struct core_rows {
     const struct row_project *projects;
     const struct row_group *groups;
     const struct row_key *keys;
-    size_t n_tasks, n_attempts, n_agents, n_projects, n_groups, n_keys;
+    const struct row_sink *sinks;
+    size_t n_tasks, n_attempts, n_agents, n_projects, n_groups, n_keys, n_sinks;
 };
 
 /* --- the core ----------------------------------------------------------------------------------------------------- */
@@ -110,19 +130,23 @@ int core_load(struct core *core, const struct core_rows *rows, struct err *e); /
 int core_load_more(struct core *core, const struct core_rows *rows, struct err *e);
 /* While the core is partial: may this input be decided on what it knows? */
 bool core_needs_all(const struct core *core, const struct input *in);
+/* Tasks that an input speaks of and the core has forgotten, or never knew: their rows go in by core_load_more first, if
+ * there are any. At most `max` of them; how many. */
+size_t core_unknown(const struct core *core, const struct input *in, struct uuid *ids, size_t max);
 void core_step(struct core *core, const struct input *in, struct effects *fx);
 /* Closes a batch: the final rows of every task, attempt and agent that the steps since the last call changed. */
 void core_collect(struct core *core, struct effects *fx);
 /* Canonical text of everything that the rows determine. */
 void core_dump(struct core *core, struct buf *out);
 
-/* What a shell must know of a core: leases of agents that are up, assignments not accepted, ended logs not sealed,
- * connections (of a core that is replaced). Functions may be NULL. */
+/* What a shell must know of a core: leases of agents that are up, assignments not accepted, seals that are asked for,
+ * how the sinks are, connections (of a core that is replaced). Functions may be NULL. */
 struct core_watch {
     void (*agent)(void *arg, const struct uuid *agent_id, int64_t session);
     void (*assignment)(void *arg, const struct uuid *task_id, int64_t attempt, int64_t session);
     void (*timer)(void *arg, const struct core_timer *timer);
     void (*unsealed)(void *arg, const char *sink, const struct msg_log_seal *seal);
+    void (*sink)(void *arg, const char *name, enum sink_state state, bool has_row);
     void (*connection)(void *arg, const struct uuid *agent_id, int64_t session, struct route to);
 };
 void core_each(struct core *core, const struct core_watch *watch, void *arg);
@@ -134,6 +158,8 @@ struct core_counts {
     int64_t seq;
 };
 struct core_counts core_count(const struct core *core);
+
+const char *sink_state_name(enum sink_state state);   /* "up" */
 
 /* One block, allocated by itself (arena NULL: mem_free) or in an arena. */
 struct spec *spec_pack(const struct spec *from, struct arena *arena);

@@ -13,10 +13,11 @@ struct step {
 };
 typedef void step_fn(struct step *s, const void *message);
 
-/* submit.c, agents.c, attempts.c, results.c, stops.c, changes.c, why.c, load.c: the handlers of core.c's table */
+/* submit.c, agents.c, attempts.c, results.c, logs.c, sinks.c, stops.c, changes.c, why.c, load.c: the handlers of core.c's
+ * table */
 step_fn step_submit, step_hello, step_gone, step_lease_out, step_accept_out, step_accept, step_decline, step_prepared,
-    step_result, step_sealed, step_give_up, step_timer, step_cancel, step_agent_set, step_project_set, step_group_set,
-    step_queue_set, step_why, step_loaded;
+    step_result, step_sealed, step_moved, step_sink, step_give_up, step_timer, step_cancel, step_agent_set,
+    step_project_set, step_group_set, step_queue_set, step_why, step_loaded;
 
 /* tasks.c: objects and what hangs on them */
 struct task *task_new(struct core *core, const struct uuid *id, const struct spec *spec);
@@ -44,6 +45,7 @@ bool key_has_body(const struct idem_key *k, struct msg_bytes body);
 struct idem_use {
     const char *project, *key;               /* key NULL or "": none */
     struct msg_bytes body;
+    bool is_joined;                          /* it made none, it joined that one */
 };
 void key_keep(struct step *s, const struct idem_use *use, const struct uuid *task_id);
 void key_free(struct core *core, struct idem_key **k);
@@ -106,8 +108,29 @@ void attempt_accepted(struct step *s, struct attempt *at);
 bool attempt_is_sent_again(const struct attempt *at, int64_t session);   /* NULL: no */
 void attempt_ack(struct step *s, const struct uuid *task_id, int64_t number, const char *fact);
 void attempt_forget(struct step *s, struct route to, const struct uuid *task_id, int64_t number, const char *reason);
-void attempt_seal(struct step *s, struct attempt *at);
 void dispatch(struct step *s);                            /* tasks to agents, after every step */
+
+/* sinks.c: how the log sinks are */
+struct sink *sink_get(struct core *core, const char *name);         /* made when it is new */
+struct sink *sink_place(const struct core *core, const struct uuid *task_id, int64_t attempt);   /* for a new log */
+/* One that is up and not `from`; NULL: there is none. */
+struct sink *sink_instead(const struct core *core, const struct uuid *task_id, int64_t attempt, const struct sink *from);
+void sinks_init(struct core *core);
+void sinks_fini(struct core *core);                      /* no attempt is left */
+
+/* logs.c: where an attempt's log lies, and its end */
+struct sink *log_sink(const struct attempt *at);         /* it lies there now */
+void log_begin(struct attempt *at, struct sink *sink);
+void log_segment_set(struct attempt *at, const struct segment *segment);
+void log_close(struct attempt *at);                      /* the attempt is forgotten */
+void log_seal(struct step *s, struct attempt *at);       /* the attempt has ended: asks its sink */
+void log_reopen(struct step *s, struct attempt *at);     /* more is known, or more will come: asks once more */
+void log_listed(struct step *s, struct attempt *at);     /* its agent says hello and still has some of the log */
+void log_ask_move(struct step *s, struct attempt *at);   /* if its sink is lost */
+void log_leave(struct step *s, struct attempt *at);      /* away from its sink, if there is another one */
+void log_lose(struct step *s, struct attempt *at);       /* its sink is lost: an ended attempt waits for it no more */
+void log_seal_fill(const struct attempt *at, struct msg_log_seal *m);   /* texts and head are the attempt's own */
+bool log_is_due(const struct attempt *at);               /* a seal is asked for */
 
 /* endings.c: how attempts and tasks end */
 struct ending {
@@ -168,7 +191,8 @@ struct row_group *effects_group(struct effects *fx);
 struct row_queue *effects_queue(struct effects *fx);
 struct row_key *effects_key(struct effects *fx);
 struct row_key *effects_old_key(struct effects *fx);
-struct row_late *effects_late(struct effects *fx);
+struct row_sink *effects_sink(struct effects *fx);
+struct row_segment *effects_segment(struct effects *fx);
 struct row_event *effects_event(struct effects *fx);
 struct core_message *effects_message(struct effects *fx);
 struct core_timer *effects_timer(struct effects *fx);

@@ -9,10 +9,10 @@
 #define TEXT(number) TEXT_OF(number)
 #define TEXT_OF(number) #number
 
-/* Tasks that a leader must know before it serves: with an open attempt or log, just ended ($1: first event looked at,
+/* Tasks that a leader must know before it serves: with an open attempt or a log to seal, just ended ($1: first event looked at,
  * $2: since when), or submitted so shortly ago ($3) that they may come again. */
 #define LOADED                                                                                                         \
-    "(SELECT task_id FROM orion.attempt WHERE ended_at IS NULL OR log_state = 'open'"                                  \
+    "(SELECT task_id FROM orion.attempt WHERE ended_at IS NULL OR log_state = 'open' OR log_wanted"                    \
     " UNION SELECT id FROM orion.task WHERE ended_at IS NULL AND id >= orion.uuid_at($3::timestamptz)"                 \
     " UNION SELECT task_id FROM orion.event WHERE seq > $1::bigint AND kind = 'task.ended' AND at > $2::timestamptz)"
 
@@ -29,7 +29,12 @@
     "a.task_id, a.number, a.agent_id, a.session, a.state, a.late_state, a.cause, a.message, COALESCE(a.exit_code, -1),"\
     " COALESCE(a.signal, -1), a.commit, a.driver, a.workspace, a.log_state, COALESCE(a.log_bytes, -1),"                \
     " COALESCE(a.log_lines, -1), COALESCE(a.log_chunks, -1), a.log_head, " EPOCH_MS("a.assigned_at") ", "              \
-    EPOCH_MS("a.started_at") ", " EPOCH_MS("a.ended_at") ", a.sink, a.stopping"
+    EPOCH_MS("a.started_at") ", " EPOCH_MS("a.ended_at") ", a.sink, a.stopping, COALESCE(a.log_wanted, false),"        \
+    " g.from_offset, g.from_chunk, g.head, g.sink"
+/* The newest segment of the log of attempt a, if it ever moved. */
+#define SEGMENT_JOIN                                                                                                   \
+    " LEFT JOIN LATERAL (SELECT s.from_offset, s.from_chunk, s.head, s.sink FROM orion.log_segment s"                  \
+    " WHERE s.task_id = a.task_id AND s.attempt = a.number ORDER BY s.from_offset DESC LIMIT 1) g ON true"
 
 /* Microseconds: to compare with, not to reckon with. */
 #define LEADER_AT "(date_part('epoch', at) * 1000000)::bigint"
@@ -63,12 +68,13 @@
     " t SET session = u.session, state = u.state, late_state = u.late_state, cause = u.cause, message = u.message,"    \
     " exit_code = u.exit_code, signal = u.signal, commit = u.commit, driver = u.driver, workspace = u.workspace,"      \
     " log_state = u.log_state, log_bytes = u.log_bytes, log_lines = u.log_lines, log_chunks = u.log_chunks,"           \
-    " log_head = u.log_head, started_at = u.started_at, ended_at = u.ended_at, stopping = u.stopping FROM unnest("     \
+    " log_head = u.log_head, started_at = u.started_at, ended_at = u.ended_at, stopping = u.stopping,"                 \
+    " log_wanted = u.log_wanted FROM unnest("                                                                          \
     "$1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::int[],"       \
     " $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bytea[],"  \
-    " $18::timestamptz[], $19::timestamptz[], $20::text[]) AS u(task_id, number, session, state, late_state, cause,"   \
-    " message, exit_code, signal, commit, driver, workspace, log_state, log_bytes, log_lines, log_chunks, log_head,"   \
-    " started_at, ended_at, stopping) WHERE t.task_id = u.task_id AND t.number = u.number"
+    " $18::timestamptz[], $19::timestamptz[], $20::text[], $21::bool[]) AS u(task_id, number, session, state,"         \
+    " late_state, cause, message, exit_code, signal, commit, driver, workspace, log_state, log_bytes, log_lines,"      \
+    " log_chunks, log_head, started_at, ended_at, stopping, log_wanted) WHERE t.task_id = u.task_id AND t.number = u.number"
 
 const struct pg_stmt db_stmts[DB_STMTS] = {
     /* A pipeline cannot branch: a fence that is not ours must fail by itself, so it divides by zero. */
@@ -77,9 +83,10 @@ const struct pg_stmt db_stmts[DB_STMTS] = {
         " batch = CASE WHEN epoch = $1::bigint AND batch = $2::bigint THEN batch + 1 ELSE 1 / (batch - batch) END" },
     [DB_QUEUE_PUT] = { "queue_put", "UPDATE orion.queue SET paused = $1::bool" },
     [DB_PROJECT_PUT] = { "project_put",
-        "INSERT INTO orion.project (name, weight, paused, supersede)"
-        " SELECT * FROM unnest($1::text[], $2::int[], $3::bool[], $4::text[]) ON CONFLICT (name) DO UPDATE"
-        " SET weight = excluded.weight, paused = excluded.paused, supersede = excluded.supersede" },
+        "INSERT INTO orion.project (name, weight, paused, supersede, log_max_bytes, log_keep_ms)"
+        " SELECT * FROM unnest($1::text[], $2::int[], $3::bool[], $4::text[], $5::bigint[], $6::bigint[])"
+        " ON CONFLICT (name) DO UPDATE SET weight = excluded.weight, paused = excluded.paused,"
+        " supersede = excluded.supersede, log_max_bytes = excluded.log_max_bytes, log_keep_ms = excluded.log_keep_ms" },
     [DB_GROUP_PUT] = { "group_put",
         "INSERT INTO orion.concurrency_group (name, capacity) SELECT * FROM unnest($1::text[], $2::int[])"
         " ON CONFLICT (name) DO UPDATE SET capacity = excluded.capacity" },
@@ -119,13 +126,17 @@ const struct pg_stmt db_stmts[DB_STMTS] = {
     [DB_ATTEMPT_ACCEPT_HERE] = { "attempt_accept_here", "UPDATE orion.attempt" ATTEMPT_ACCEPT },
     [DB_ATTEMPT_UPDATE] = { "attempt_update", "UPDATE orion.attempt" ATTEMPT_UPDATE },
     [DB_ATTEMPT_UPDATE_HERE] = { "attempt_update_here", "UPDATE orion.attempt" ATTEMPT_UPDATE },
-    [DB_ATTEMPT_LATE] = { "attempt_late",
-        "UPDATE orion.attempt t SET late_state = u.state FROM unnest($1::uuid[], $2::int[], $3::text[])"
-        " AS u(task_id, number, state) WHERE t.task_id = u.task_id AND t.number = u.number AND t.state = 'lost'"
-        " AND t.late_state IS NULL" },
+    [DB_SINK_PUT] = { "log_sink_put",
+        "INSERT INTO orion.log_sink (name, state, since) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])"
+        " ON CONFLICT (name) DO UPDATE SET state = excluded.state, since = excluded.since" },
+    [DB_SEGMENT_PUT] = { "log_segment_put",
+        "INSERT INTO orion.log_segment (task_id, attempt, from_offset, from_chunk, head, sink, created_at)"
+        " SELECT * FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::bytea[], $6::text[],"
+        " $7::timestamptz[]) ON CONFLICT (task_id, attempt, from_offset) DO UPDATE SET from_chunk = excluded.from_chunk,"
+        " head = excluded.head, sink = excluded.sink, created_at = excluded.created_at" },
     [DB_IDEMPOTENCY_INSERT] = { "idempotency_insert",
-        "INSERT INTO orion.idempotency (project, key, body_hash, task_id, created_at)"
-        " SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::uuid[], $5::timestamptz[])" },
+        "INSERT INTO orion.idempotency (project, key, body_hash, task_id, created_at, joined)"
+        " SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::uuid[], $5::timestamptz[], $6::bool[])" },
     [DB_EVENT_INSERT] = { "event_insert",
         "INSERT INTO orion.event (seq, at, epoch, kind, project, task_id, attempt, agent_id, data)"
         " SELECT seq, at, epoch, kind, project, task_id, attempt, agent_id, jsonb_object(data::text[])"
@@ -165,14 +176,15 @@ const struct pg_stmt db_stmts[DB_STMTS] = {
 
     [DB_EVENT_LAST] = { "event_last", "SELECT seq, " EPOCH_MS("at") " FROM orion.event ORDER BY seq DESC LIMIT 1" },
     [DB_QUEUE_LOAD] = { "queue_load", "SELECT paused FROM orion.queue" },
-    [DB_PROJECT_LOAD] = { "project_load", "SELECT name, weight, paused, supersede FROM orion.project" },
+    [DB_PROJECT_LOAD] = { "project_load", "SELECT name, weight, paused, supersede, log_max_bytes, log_keep_ms FROM orion.project" },
     [DB_GROUP_LOAD] = { "group_load", "SELECT name, capacity FROM orion.concurrency_group" },
+    [DB_SINK_LOAD] = { "log_sink_load", "SELECT name, state, " EPOCH_MS("since") " FROM orion.log_sink" },
     [DB_AGENT_LOAD] = { "agent_load",
         "SELECT id, instance, name, version, labels, slots, session, state = 'up', " EPOCH_MS("seen_at")
         ", draining, hello FROM orion.agent" },
     [DB_TASK_LOAD] = { "task_load", "SELECT " TASK_COLUMNS " FROM orion.task WHERE id IN " LOADED },
     [DB_ATTEMPT_LOAD] = { "attempt_load",
-        "SELECT " ATTEMPT_COLUMNS " FROM orion.attempt a WHERE a.task_id IN " LOADED " ORDER BY a.task_id, a.number" },
+        "SELECT " ATTEMPT_COLUMNS " FROM orion.attempt a" SEGMENT_JOIN " WHERE a.task_id IN " LOADED " ORDER BY a.task_id, a.number" },
     [DB_TASK_PAGE] = { "task_page",
         "SELECT " TASK_COLUMNS " FROM orion.task WHERE ended_at IS NULL AND id > $1::uuid ORDER BY id"
         " LIMIT " TEXT(DB_PAGE) },
@@ -180,11 +192,12 @@ const struct pg_stmt db_stmts[DB_STMTS] = {
         "SELECT " TASK_COLUMNS " FROM orion.task WHERE ended_at IS NOT NULL AND id > $1::uuid AND id IN"
         " (SELECT unnest(w.after) FROM orion.task w WHERE w.ended_at IS NULL AND w.state = 'waiting')"
         " ORDER BY id LIMIT " TEXT(DB_PAGE) },
+    [DB_TASK_RECALL] = { "task_recall", "SELECT " TASK_COLUMNS " FROM orion.task WHERE id = ANY ($1::uuid[])" },
     [DB_ATTEMPT_PAGE] = { "attempt_page",
-        "SELECT " ATTEMPT_COLUMNS " FROM unnest($1::uuid[]) AS u(id) JOIN orion.attempt a ON a.task_id = u.id"
+        "SELECT " ATTEMPT_COLUMNS " FROM unnest($1::uuid[]) AS u(id) JOIN orion.attempt a ON a.task_id = u.id" SEGMENT_JOIN
         " ORDER BY a.task_id, a.number" },
     [DB_IDEMPOTENCY_PAGE] = { "idempotency_page",
-        "SELECT i.project, i.key, i.body_hash, i.task_id, " EPOCH_MS("i.created_at") ", t.state"
+        "SELECT i.project, i.key, i.body_hash, i.task_id, " EPOCH_MS("i.created_at") ", t.state, i.joined"
         " FROM (SELECT * FROM orion.idempotency WHERE (project, key) > ($1::text, $2::text) ORDER BY project, key"
         " LIMIT " TEXT(DB_PAGE) ") AS i LEFT JOIN orion.task t ON t.id = i.task_id ORDER BY i.project, i.key" },
     [DB_TASK_FIND] = { "task_find", "SELECT state FROM orion.task WHERE id = $1::uuid" },

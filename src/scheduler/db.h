@@ -22,7 +22,8 @@ enum db_stmt {
     DB_ATTEMPT_ACCEPT_HERE,
     DB_ATTEMPT_UPDATE,
     DB_ATTEMPT_UPDATE_HERE,
-    DB_ATTEMPT_LATE,
+    DB_SINK_PUT,
+    DB_SEGMENT_PUT,
     DB_IDEMPOTENCY_INSERT,
     DB_EVENT_INSERT,
     DB_PARTITION_AT,
@@ -38,11 +39,13 @@ enum db_stmt {
     DB_QUEUE_LOAD,
     DB_PROJECT_LOAD,
     DB_GROUP_LOAD,
+    DB_SINK_LOAD,
     DB_AGENT_LOAD,
     DB_TASK_LOAD,
     DB_ATTEMPT_LOAD,
     DB_TASK_PAGE,
     DB_AWAITED_PAGE,
+    DB_TASK_RECALL,
     DB_ATTEMPT_PAGE,
     DB_IDEMPOTENCY_PAGE,
     DB_TASK_FIND,
@@ -92,16 +95,19 @@ typedef void db_page_fn(void *arg, const struct core_rows *rows, const struct er
 void db_load_tasks(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg);
 /* Tasks that have ended and that an open one waits for. */
 void db_load_awaited(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg);
+/* These tasks, as far as there are any. */
+void db_load_ids(struct pg *pg, const struct uuid *ids, size_t n, db_page_fn *fn, void *arg);
 void db_load_keys(struct pg *pg, const char *project, const char *key, db_page_fn *fn, void *arg);
 
 /* db_words.c: what stands in the rows for the enums of rows.h, in their order. */
 extern const char *const db_priorities[4], *const db_conditions[3], *const db_stops[4], *const db_log_states[3],
-    *const db_supersedes[3];
+    *const db_supersedes[3], *const db_sink_states[4];
 
 /* db_rows.c: results as rows, in the arena. */
 void db_read_agents(const struct pg_result *r, struct arena *a, struct core_rows *rows);
 void db_read_projects(const struct pg_result *r, struct arena *a, struct core_rows *rows);
 void db_read_groups(const struct pg_result *r, struct arena *a, struct core_rows *rows);
+void db_read_sinks(const struct pg_result *r, struct arena *a, struct core_rows *rows);
 void db_read_tasks(const struct pg_result *r, struct arena *a, struct core_rows *rows);
 void db_read_attempts(const struct pg_result *r, struct arena *a, struct core_rows *rows);
 void db_read_keys(const struct pg_result *r, struct arena *a, struct core_rows *rows);

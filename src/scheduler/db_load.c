@@ -50,6 +50,7 @@ static void say_why(const struct pg_result *r, struct err *e)
 ON_ROWS(on_agents, db_read_agents)
 ON_ROWS(on_projects, db_read_projects)
 ON_ROWS(on_groups, db_read_groups)
+ON_ROWS(on_sinks, db_read_sinks)
 ON_ROWS(on_tasks, db_read_tasks)
 ON_ROWS(on_attempts, db_read_attempts)
 ON_ROWS(on_keys, db_read_keys)
@@ -97,6 +98,7 @@ static void on_event_last(void *arg, const struct pg_result *r)
     pg_call(l->pg, DB_QUEUE_LOAD, NULL, 0, on_queue, l);
     pg_call(l->pg, DB_PROJECT_LOAD, NULL, 0, on_projects, l);
     pg_call(l->pg, DB_GROUP_LOAD, NULL, 0, on_groups, l);
+    pg_call(l->pg, DB_SINK_LOAD, NULL, 0, on_sinks, l);
     pg_call(l->pg, DB_AGENT_LOAD, NULL, 0, on_agents, l);
     pg_call(l->pg, DB_TASK_LOAD, params, ARRAY_LEN(params), on_tasks, l);
     pg_call(l->pg, DB_ATTEMPT_LOAD, params, ARRAY_LEN(params), on_attempts, l);
@@ -170,6 +172,23 @@ void db_load_tasks(struct pg *pg, const struct uuid *after, db_page_fn *fn, void
 void db_load_awaited(struct pg *pg, const struct uuid *after, db_page_fn *fn, void *arg)
 {
     load_task_page(pg, DB_AWAITED_PAGE, after, fn, arg);
+}
+
+void db_load_ids(struct pg *pg, const struct uuid *ids, size_t n, db_page_fn *fn, void *arg)
+{
+    struct load *l = load_new(pg, arg);
+    struct pg_array array = { 0 };
+    char id[UUID_TEXT_SIZE];
+
+    l->page_fn = fn;
+    pg_array_reset(&array);
+    for (size_t i = 0; i < n; i++) {
+        uuid_format(&ids[i], id);
+        pg_array_str(&array, id);
+    }
+    pg_call(pg, DB_TASK_RECALL, (const char *const[]){ pg_array_text(&array) }, 1, on_tasks, l);
+    pg_sync(pg, on_task_page, l);
+    pg_array_fini(&array);
 }
 
 void db_load_keys(struct pg *pg, const char *project, const char *key, db_page_fn *fn, void *arg)

@@ -161,6 +161,22 @@ void db_read_tasks(const struct pg_result *r, struct arena *a, struct core_rows 
 
 /* --- attempts -------------------------------------------------------------------------------------------------- */
 
+enum { ATTEMPT_SEGMENT = 24 };
+
+static const struct row_segment *read_segment(const struct pg_result *r, struct arena *a, int i)
+{
+    struct row_segment *row;
+
+    if (pg_null(r, i, ATTEMPT_SEGMENT))
+        return NULL;
+    row = arena_alloc(a, sizeof *row);
+    row->offset = pg_int(r, i, ATTEMPT_SEGMENT);
+    row->chunk = pg_int(r, i, ATTEMPT_SEGMENT + 1);
+    pg_bytes(r, i, ATTEMPT_SEGMENT + 2, row->head.b, sizeof row->head.b);
+    row->sink = read_text(r, a, i, ATTEMPT_SEGMENT + 3);
+    return row;
+}
+
 static void read_attempt(const struct pg_result *r, struct arena *a, int i, struct row_attempt *row)
 {
     const char *late = pg_text(r, i, 5);
@@ -188,6 +204,8 @@ static void read_attempt(const struct pg_result *r, struct arena *a, int i, stru
         .ended_ms = pg_int(r, i, 20),
         .sink = read_text(r, a, i, 21),
         .stop = (enum stop)read_word(r, i, 22, db_stops, ARRAY_LEN(db_stops)),
+        .is_wanted = pg_bool(r, i, 23),
+        .segment = read_segment(r, a, i),
     };
     row->has_head = pg_bytes(r, i, 17, row->log_head.b, sizeof row->log_head.b) == sizeof row->log_head.b;
 }
@@ -238,6 +256,8 @@ void db_read_projects(const struct pg_result *r, struct arena *a, struct core_ro
             .weight = pg_int(r, i, 1),
             .is_paused = pg_bool(r, i, 2),
             .supersede = (enum supersede)read_word(r, i, 3, db_supersedes, ARRAY_LEN(db_supersedes)),
+            .log_max = pg_int(r, i, 4),
+            .log_keep_ms = pg_int(r, i, 5),
         };
 }
 
@@ -249,6 +269,20 @@ void db_read_groups(const struct pg_result *r, struct arena *a, struct core_rows
     rows->n_groups = (size_t)r->rows;
     for (int i = 0; i < r->rows; i++)
         v[i] = (struct row_group){ .name = read_text(r, a, i, 0), .capacity = pg_int(r, i, 1) };
+}
+
+void db_read_sinks(const struct pg_result *r, struct arena *a, struct core_rows *rows)
+{
+    struct row_sink *v = arena_alloc(a, ((size_t)r->rows + 1) * sizeof *v);
+
+    rows->sinks = v;
+    rows->n_sinks = (size_t)r->rows;
+    for (int i = 0; i < r->rows; i++)
+        v[i] = (struct row_sink){
+            .name = read_text(r, a, i, 0),
+            .state = (enum sink_state)read_word(r, i, 1, db_sink_states, ARRAY_LEN(db_sink_states)),
+            .since_ms = pg_int(r, i, 2),
+        };
 }
 
 void db_read_keys(const struct pg_result *r, struct arena *a, struct core_rows *rows)
@@ -265,6 +299,7 @@ void db_read_keys(const struct pg_result *r, struct arena *a, struct core_rows *
             .task_id = read_id(r, i, 3),
             .created_ms = pg_int(r, i, 4),
             .end_state = state ? task_state_by_name(state) : -1,
+            .is_joined = pg_bool(r, i, 6),
         };
         pg_bytes(r, i, 2, v[i].body.b, sizeof v[i].body.b);
     }

@@ -6,3 +6,4 @@ const char *const db_conditions[] = { "succeeded", "finished", "any" };
 const char *const db_stops[] = { NULL, "cancel", "supersede", "time_out" };
 const char *const db_log_states[] = { "open", "complete", "gap" };
 const char *const db_supersedes[] = { "off", "queued", "running" };
+const char *const db_sink_states[] = { "up", "full", "down", "lost" };

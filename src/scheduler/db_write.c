@@ -1,118 +1,13 @@
 /* db_write.c - the rows of a batch as array parameters, one statement per kind of row, in one transaction.
  *
  * A new row is inserted with what every new row has; one that got further in the same batch is updated behind that.
- * Fields of an attempt are set and never unset, so an update that says nothing of most of them need not name them. */
+ * Fields of an attempt that is young are set and never unset, so an update that says nothing of most of them need not
+ * name them. */
 #include <string.h>
 
 #include "lib/mem.h"
 #include "scheduler/db.h"
-
-/* The parameters of one statement; a row is filled from left to right. */
-struct columns {
-    struct pg_column v[PG_COLUMNS_MAX];
-    int at, n;
-    size_t rows;
-};
-
-static void row_begin(struct columns *c)
-{
-    c->at = 0;
-    c->rows++;
-}
-
-static struct pg_column *column(struct columns *c)
-{
-    struct pg_column *v = &c->v[c->at++];
-
-    if (c->n < c->at)
-        c->n = c->at;
-    return v;
-}
-
-static void put_text(struct columns *c, const char *text)
-{
-    pg_column_text(column(c), text);
-}
-
-static void put_int(struct columns *c, int64_t n)
-{
-    pg_column_int(column(c), PG_INT4, n);
-}
-
-static void put_big(struct columns *c, int64_t n)
-{
-    pg_column_int(column(c), PG_INT8, n);
-}
-
-static void put_count(struct columns *c, enum pg_type type, int64_t n)   /* -1: NULL */
-{
-    if (n < 0)
-        pg_column_null(column(c), type);
-    else
-        pg_column_int(column(c), type, n);
-}
-
-static void put_positive(struct columns *c, enum pg_type type, int64_t n)   /* 0: NULL */
-{
-    put_count(c, type, n ? n : -1);
-}
-
-static void put_bool(struct columns *c, bool is_true)
-{
-    pg_column_bool(column(c), is_true);
-}
-
-static void put_time(struct columns *c, int64_t ms)   /* 0: NULL */
-{
-    if (ms)
-        pg_column_time(column(c), ms);
-    else
-        pg_column_null(column(c), PG_TIMESTAMPTZ);
-}
-
-static void put_id(struct columns *c, const struct uuid *id)   /* nil: NULL */
-{
-    if (uuid_is_nil(id))
-        pg_column_null(column(c), PG_UUID);
-    else
-        pg_column_uuid(column(c), id);
-}
-
-/* A list inside a row: the array's literal; NULL: empty. */
-static void put_list(struct columns *c, struct pg_array *list)
-{
-    put_text(c, list->text.len ? pg_array_text(list) : NULL);
-    pg_array_fini(list);
-}
-
-static void put_strs(struct columns *c, struct msg_strs strs)
-{
-    struct pg_array list = { 0 };
-
-    for (size_t i = 0; i < strs.n; i++)
-        pg_array_str(&list, strs.v[i]);
-    put_list(c, &list);
-}
-
-static void put_pairs(struct columns *c, const struct msg_pair *pairs, size_t n)   /* key, value, key, value ... */
-{
-    struct pg_array list = { 0 };
-
-    for (size_t i = 0; i < n; i++) {
-        pg_array_str(&list, pairs[i].key);
-        pg_array_str(&list, pairs[i].value);
-    }
-    put_list(c, &list);
-}
-
-/* Sends the statement and forgets the columns. What goes wrong is told by the commit. */
-static void call(struct pg *pg, enum db_stmt stmt, struct columns *c)
-{
-    if (c->rows)
-        pg_call_columns(pg, stmt, c->v, c->n, NULL, NULL);
-    for (int i = 0; i < c->n; i++)
-        pg_column_fini(&c->v[i]);
-}
+#include "scheduler/db_columns.h"
 
 /* --- tasks ------------------------------------------------------------------------------------------------------- */
 
@@ -196,8 +91,8 @@ static void write_new_tasks(struct pg *pg, const struct effects *fx)
         if (c == &full)
             put_policy(c, row->spec);
     }
-    call(pg, DB_TASK_INSERT, &plain);
-    call(pg, DB_TASK_INSERT_FULL, &full);
+    columns_call(pg, DB_TASK_INSERT, &plain);
+    columns_call(pg, DB_TASK_INSERT_FULL, &full);
 }
 
 /* A new task whose insert has said everything. */
@@ -228,8 +123,8 @@ static void write_changed_tasks(struct pg *pg, const struct effects *fx, const s
         put_time(c, row->ended_ms);
         put_time(c, row->not_before_ms);
     }
-    call(pg, DB_TASK_UPDATE_HERE, &here);
-    call(pg, DB_TASK_UPDATE, &there);
+    columns_call(pg, DB_TASK_UPDATE_HERE, &here);
+    columns_call(pg, DB_TASK_UPDATE, &there);
 }
 
 /* --- attempts ---------------------------------------------------------------------------------------------------- */
@@ -251,7 +146,7 @@ static void write_new_attempts(struct pg *pg, const struct effects *fx)
         put_time(&c, row->assigned_ms);
         put_text(&c, row->sink);
     }
-    call(pg, DB_ATTEMPT_INSERT, &c);
+    columns_call(pg, DB_ATTEMPT_INSERT, &c);
 }
 
 /* Nothing has happened to it but its assignment and acceptance. */
@@ -259,7 +154,8 @@ static bool is_young(const struct row_attempt *row)
 {
     return row->late_state < 0 && !row->cause && !row->message && !row->commit && !row->driver && !row->workspace &&
            row->stop == STOP_NONE && row->exit_code < 0 && row->signal < 0 && row->log_state == LOG_OPEN &&
-           row->log_bytes < 0 && row->log_lines < 0 && row->log_chunks < 0 && !row->has_head && !row->ended_ms;
+           row->log_bytes < 0 && row->log_lines < 0 && row->log_chunks < 0 && !row->has_head && !row->is_wanted &&
+           !row->ended_ms;
 }
 
 static void put_key(struct columns *c, const struct row_attempt *row)
@@ -292,13 +188,11 @@ static void put_changed(struct columns *c, const struct row_attempt *row)
     put_count(c, PG_INT8, row->log_bytes);
     put_count(c, PG_INT8, row->log_lines);
     put_count(c, PG_INT8, row->log_chunks);
-    if (row->has_head)
-        pg_column_bytes(column(c), row->log_head.b, sizeof row->log_head.b);
-    else
-        pg_column_null(column(c), PG_BYTEA);
+    put_hash(c, row->has_head ? &row->log_head : NULL);
     put_time(c, row->started_ms);
     put_time(c, row->ended_ms);
     put_text(c, db_stops[row->stop]);
+    put_true(c, row->is_wanted);
 }
 
 static void write_changed_attempts(struct pg *pg, const struct effects *fx, const struct db_month *month)
@@ -315,26 +209,31 @@ static void write_changed_attempts(struct pg *pg, const struct effects *fx, cons
         else
             put_changed(&to->changed, row);
     }
-    call(pg, DB_ATTEMPT_ACCEPT_HERE, &here.accepted);
-    call(pg, DB_ATTEMPT_UPDATE_HERE, &here.changed);
-    call(pg, DB_ATTEMPT_ACCEPT, &there.accepted);
-    call(pg, DB_ATTEMPT_UPDATE, &there.changed);
+    columns_call(pg, DB_ATTEMPT_ACCEPT_HERE, &here.accepted);
+    columns_call(pg, DB_ATTEMPT_UPDATE_HERE, &here.changed);
+    columns_call(pg, DB_ATTEMPT_ACCEPT, &there.accepted);
+    columns_call(pg, DB_ATTEMPT_UPDATE, &there.changed);
 }
 
-static void write_lates(struct pg *pg, const struct effects *fx)
+static void write_segments(struct pg *pg, const struct effects *fx)
 {
     struct columns c = { 0 };
 
-    for (size_t i = 0; i < fx->lates.n; i++) {
+    for (size_t i = 0; i < fx->segments.n; i++) {
+        const struct row_segment *row = &fx->segments.v[i];
         row_begin(&c);
-        put_id(&c, &fx->lates.v[i].task_id);
-        put_int(&c, fx->lates.v[i].attempt);
-        put_text(&c, attempt_state_name(fx->lates.v[i].state));
+        put_id(&c, &row->task_id);
+        put_int(&c, row->attempt);
+        put_big(&c, row->offset);
+        put_big(&c, row->chunk);
+        put_hash(&c, &row->head);
+        put_text(&c, row->sink);
+        put_time(&c, row->created_ms);
     }
-    call(pg, DB_ATTEMPT_LATE, &c);
+    columns_call(pg, DB_SEGMENT_PUT, &c);
 }
 
-/* --- agents, projects, groups, the queue ------------------------------------------------------------------------- */
+/* --- agents, projects, groups, sinks, the queue ------------------------------------------------------------------ */
 
 static void write_agents(struct pg *pg, const struct effects *fx)
 {
@@ -345,7 +244,7 @@ static void write_agents(struct pg *pg, const struct effects *fx)
         row_begin(&c);
         put_id(&c, &row->id);
         put_text(&c, row->name ? row->name : "");
-        pg_column_uuid(column(&c), &row->instance);
+        pg_column_uuid(column_next(&c), &row->instance);
         put_strs(&c, row->labels);
         put_int(&c, row->slots);
         put_text(&c, row->version ? row->version : "");
@@ -355,7 +254,7 @@ static void write_agents(struct pg *pg, const struct effects *fx)
         put_bool(&c, row->is_draining);
         put_big(&c, row->hello);
     }
-    call(pg, DB_AGENT_PUT, &c);
+    columns_call(pg, DB_AGENT_PUT, &c);
 }
 
 static void write_projects(struct pg *pg, const struct effects *fx)
@@ -369,8 +268,10 @@ static void write_projects(struct pg *pg, const struct effects *fx)
         put_int(&c, row->weight);
         put_bool(&c, row->is_paused);
         put_text(&c, db_supersedes[row->supersede]);
+        put_positive(&c, PG_INT8, row->log_max);
+        put_positive(&c, PG_INT8, row->log_keep_ms);
     }
-    call(pg, DB_PROJECT_PUT, &c);
+    columns_call(pg, DB_PROJECT_PUT, &c);
 }
 
 static void write_groups(struct pg *pg, const struct effects *fx)
@@ -385,8 +286,22 @@ static void write_groups(struct pg *pg, const struct effects *fx)
         if (c == &kept)
             put_int(c, row->capacity);
     }
-    call(pg, DB_GROUP_DELETE, &gone);
-    call(pg, DB_GROUP_PUT, &kept);
+    columns_call(pg, DB_GROUP_DELETE, &gone);
+    columns_call(pg, DB_GROUP_PUT, &kept);
+}
+
+static void write_sinks(struct pg *pg, const struct effects *fx)
+{
+    struct columns c = { 0 };
+
+    for (size_t i = 0; i < fx->sinks.n; i++) {
+        const struct row_sink *row = &fx->sinks.v[i];
+        row_begin(&c);
+        put_text(&c, row->name);
+        put_text(&c, db_sink_states[row->state]);
+        put_time(&c, row->since_ms);
+    }
+    columns_call(pg, DB_SINK_PUT, &c);
 }
 
 static void write_queue(struct pg *pg, const struct effects *fx)
@@ -408,17 +323,18 @@ static void write_keys(struct pg *pg, const struct effects *fx)
         put_text(&old, fx->old_keys.v[i].project);
         put_text(&old, fx->old_keys.v[i].key);
     }
-    call(pg, DB_KEY_DELETE, &old);
+    columns_call(pg, DB_KEY_DELETE, &old);
     for (size_t i = 0; i < fx->keys.n; i++) {
         const struct row_key *row = &fx->keys.v[i];
         row_begin(&c);
         put_text(&c, row->project);
         put_text(&c, row->key);
-        pg_column_bytes(column(&c), row->body.b, sizeof row->body.b);
+        put_hash(&c, &row->body);
         put_id(&c, &row->task_id);
         put_time(&c, row->created_ms);
+        put_bool(&c, row->is_joined);
     }
-    call(pg, DB_IDEMPOTENCY_INSERT, &c);
+    columns_call(pg, DB_IDEMPOTENCY_INSERT, &c);
 }
 
 static void write_events(struct pg *pg, const struct effects *fx)
@@ -438,7 +354,7 @@ static void write_events(struct pg *pg, const struct effects *fx)
         put_id(&c, &row->agent_id);
         put_pairs(&c, row->data, row->n_data);
     }
-    call(pg, DB_EVENT_INSERT, &c);
+    columns_call(pg, DB_EVENT_INSERT, &c);
 }
 
 static void write_notify(struct pg *pg, const struct effects *fx)
@@ -464,12 +380,13 @@ void db_write(struct pg *pg, const struct effects *fx, const struct db_batch *b)
     write_queue(pg, fx);
     write_projects(pg, fx);
     write_groups(pg, fx);
+    write_sinks(pg, fx);
     write_agents(pg, fx);
     write_new_tasks(pg, fx);
     write_changed_tasks(pg, fx, b->month);
     write_new_attempts(pg, fx);
     write_changed_attempts(pg, fx, b->month);
-    write_lates(pg, fx);
+    write_segments(pg, fx);
     write_keys(pg, fx);
     write_events(pg, fx);
     write_notify(pg, fx);

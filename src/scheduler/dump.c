@@ -80,6 +80,19 @@ static void dump_spec(struct buf *out, const struct spec *s)
         dump_policy(out, s->policy);
 }
 
+static void dump_segment(struct buf *out, const struct attempt *at)
+{
+    char head[HASH_TEXT_SIZE];
+
+    if (!at->segment)
+        return;
+    hash_format(&at->segment->head, head);
+    put_text(out, "moved", at->segment->sink->name);
+    put_int(out, "from", at->segment->offset);
+    put_int(out, "behind", at->segment->chunk);
+    put_text(out, "head", head);
+}
+
 static void dump_attempt(struct buf *out, const struct attempt *at)
 {
     char head[HASH_TEXT_SIZE] = "";
@@ -88,7 +101,8 @@ static void dump_attempt(struct buf *out, const struct attempt *at)
         hash_format(&at->log_head, head);
     buf_printf(out, "  attempt %lld %s ", (long long)at->number, attempt_state_name(at->state));
     put_id(out, "agent", &at->agent->id);
-    put_text(out, "sink", at->sink);
+    put_text(out, "sink", at->sink->name);
+    dump_segment(out, at);
     put_int(out, "session", at->session);
     put_int(out, "late", at->late_state);
     put_text(out, "cause", at->cause);
@@ -98,7 +112,7 @@ static void dump_attempt(struct buf *out, const struct attempt *at)
     put_text(out, "workspace", at->workspace);
     put_text(out, "stop", stop_name(at->stop));
     buf_printf(out, "exit=%lld signal=%lld log=%d %lld %lld %lld %s at=%lld %lld %lld\n", (long long)at->exit_code,
-               (long long)at->signal, (int)at->log_state, (long long)at->log_bytes, (long long)at->log_lines,
+               (long long)at->signal, (int)at->log_state + 4 * at->is_wanted, (long long)at->log_bytes, (long long)at->log_lines,
                (long long)at->log_chunks, head, (long long)at->assigned_ms, (long long)at->started_ms,
                (long long)at->ended_ms);
 }
@@ -158,7 +172,7 @@ static void dump_key(struct core *core, struct buf *out, const struct idem_key *
     put_text(out, "key", k->key);
     put_text(out, "project", k->project);
     put_id(out, "task", &k->task_id);
-    buf_printf(out, "body=%s at=%lld %s\n", body, (long long)k->created_ms,
+    buf_printf(out, "body=%s at=%lld joined=%d %s\n", body, (long long)k->created_ms, k->is_joined,
                t ? task_state_name(t->state) : k->end_state < 0 ? "none" : task_state_name((enum task_state)k->end_state));
 }
 
@@ -194,8 +208,14 @@ static void dump_lane(struct buf *out, const struct lane *l)
 static void dump_project(struct buf *out, const struct project *p)
 {
     put_text(out, "project", p->name);
-    buf_printf(out, "weight=%lld paused=%d supersede=%d held=%lld queued=%zu\n", (long long)p->weight, p->is_paused,
-               (int)p->supersede, (long long)p->held, p->queued);
+    buf_printf(out, "weight=%lld paused=%d supersede=%d log=%lld %lld held=%lld queued=%zu\n", (long long)p->weight,
+               p->is_paused, (int)p->supersede, (long long)p->log_max, (long long)p->log_keep_ms, (long long)p->held, p->queued);
+}
+
+static void dump_sink(struct buf *out, const struct sink *k)
+{
+    put_text(out, "sink", k->name);
+    buf_printf(out, "%s since=%lld\n", sink_state_name(k->state), (long long)k->since_ms);
 }
 
 /* One that ended tasks alone still point to is as good as gone. */
@@ -212,6 +232,7 @@ static void dump_shares(struct core *core, struct buf *out)
     struct project **projects;
     struct group **groups;
     struct lane **lanes;
+    struct sink **sinks;
     size_t n;
 
     projects = sorted_values(&core->projects, &n);
@@ -222,6 +243,11 @@ static void dump_shares(struct core *core, struct buf *out)
     for (size_t i = 0; i < n; i++)
         dump_group(out, groups[i]);
     mem_free(&groups);
+    sinks = sorted_values(&core->sinks, &n);
+    for (size_t i = 0; i < n; i++)
+        if (sinks[i]->since_ms)   /* else nobody has said how it is */
+            dump_sink(out, sinks[i]);
+    mem_free(&sinks);
     lanes = sorted_values(&core->lanes, &n);
     for (size_t i = 0; i < n; i++)
         dump_lane(out, lanes[i]);

@@ -27,7 +27,8 @@ EFFECTS_LIST(effects_group, struct row_group, groups)
 EFFECTS_LIST(effects_queue, struct row_queue, queues)
 EFFECTS_LIST(effects_key, struct row_key, keys)
 EFFECTS_LIST(effects_old_key, struct row_key, old_keys)
-EFFECTS_LIST(effects_late, struct row_late, lates)
+EFFECTS_LIST(effects_sink, struct row_sink, sinks)
+EFFECTS_LIST(effects_segment, struct row_segment, segments)
 EFFECTS_LIST(effects_event, struct row_event, events)
 EFFECTS_LIST(effects_message, struct core_message, messages)
 EFFECTS_LIST(effects_timer, struct core_timer, timers)
@@ -35,7 +36,7 @@ EFFECTS_LIST(effects_timer, struct core_timer, timers)
 bool effects_have_rows(const struct effects *fx)
 {
     return fx->tasks.n || fx->attempts.n || fx->agents.n || fx->projects.n || fx->groups.n || fx->queues.n ||
-           fx->keys.n || fx->old_keys.n || fx->lates.n || fx->events.n;
+           fx->keys.n || fx->old_keys.n || fx->sinks.n || fx->segments.n || fx->events.n;
 }
 
 void effects_fini(struct effects *fx)
@@ -48,7 +49,8 @@ void effects_fini(struct effects *fx)
     mem_free(&fx->queues.v);
     mem_free(&fx->keys.v);
     mem_free(&fx->old_keys.v);
-    mem_free(&fx->lates.v);
+    mem_free(&fx->sinks.v);
+    mem_free(&fx->segments.v);
     mem_free(&fx->events.v);
     mem_free(&fx->messages.v);
     mem_free(&fx->timers.v);

@@ -217,7 +217,7 @@ void attempt_end(struct step *s, struct attempt *at, const struct ending *end)
         lose_or_retry(s, at, end->event);
     else
         step_event(s, "attempt.ended", t, at, NULL);
-    attempt_seal(s, at);
+    log_seal(s, at);
 }
 
 void attempt_verdict(struct step *s, struct attempt *at, const struct ending *end)
@@ -231,7 +231,7 @@ void attempt_verdict(struct step *s, struct attempt *at, const struct ending *en
             at->late_state = (int)attempt_next(at->state, end->event);
         attempt_close(s, at, &(struct ending){ is_by_stop ? end->event : STATE_CANCEL, "policy", NULL });
         event_data(s, step_event(s, "attempt.ended", t, at, NULL), "state", attempt_state_name(at->state));
-        attempt_seal(s, at);
+        log_seal(s, at);
         return;
     }
     if (!is_by_stop)
@@ -245,5 +245,5 @@ void attempt_verdict(struct step *s, struct attempt *at, const struct ending *en
         requeue(s, t, at);
     else
         task_end(s, t, &(struct task_ending){ end->event, at->cause, at->message, at });
-    attempt_seal(s, at);
+    log_seal(s, at);
 }

@@ -3,6 +3,9 @@
  * The dispatcher has decoded and checked them, the sender included (main.c's table). */
 #include "scheduler/inbox.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "lib/bus.h"
 #include "scheduler/scheduler.h"
 
@@ -93,10 +96,49 @@ int handle_task_result(void *arg, const struct msg_from *from, const void *messa
     return fact(arg, INPUT_RESULT, from, message, ((const struct msg_task_result *)message)->session);
 }
 
-int handle_log_sealed(void *arg, const struct msg_from *from, const void *message, struct err *e)
+int handle_log_moved(void *arg, const struct msg_from *from, const void *message, struct err *e)
 {
     (void)e;
-    return input(arg, INPUT_SEALED, from, message);
+    return fact(arg, INPUT_MOVED, from, message, ((const struct msg_log_moved *)message)->session);
+}
+
+/* --- log sinks -------------------------------------------------------------------------------------------------- */
+
+static const char *sink_of(const struct scheduler *s, const struct msg_from *from)
+{
+    return peers_name(s->peers, ((const struct arrival *)from->peer)->peer);
+}
+
+/* Whose word it is decides what it is worth. It is said again if there is no time for it now. */
+int handle_log_sealed(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_log_sealed *m = message;
+    struct scheduler *s = arg;
+    const char *sink = sink_of(s, from);
+    struct input_sealed in = {
+        .task_id = m->task_id, .attempt = m->attempt, .bytes = m->bytes, .lines = m->lines,
+        .state = strcmp(m->state, "complete") == 0 ? LOG_COMPLETE : LOG_GAP,
+    };
+
+    (void)e;
+    if (!sink || shell_is_full(s->shell))
+        return 0;
+    snprintf(in.sink, sizeof in.sink, "%s", sink);
+    in.is_forced = seals_is_forced(s->seals, sink, &m->task_id, m->attempt);
+    shell_own(s->shell, INPUT_SEALED, &in, sizeof in);
+    return 0;
+}
+
+int handle_sink_state(void *arg, const struct msg_from *from, const void *message, struct err *e)
+{
+    const struct msg_sink_state *m = message;
+    struct scheduler *s = arg;
+    const char *sink = sink_of(s, from);
+
+    (void)e;
+    if (sink)
+        sinkwatch_told(s->sinkwatch, sink, strcmp(m->state, "full") == 0);
+    return 0;
 }
 
 /* --- sessions ---------------------------------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ struct idem_key *key_add(struct core *core, const struct row_key *row)
     k->task_id = row->task_id;
     k->created_ms = row->created_ms;
     k->end_state = row->end_state;
+    k->is_joined = row->is_joined;
     k->task = t;
     if (t)
         LIST_INSERT_HEAD(&t->keys, k, of_task);
@@ -66,6 +67,7 @@ void key_keep(struct step *s, const struct idem_use *use, const struct uuid *tas
     row->task_id = *task_id;
     row->created_ms = s->at_ms;
     row->end_state = -1;
+    row->is_joined = use->is_joined;
     key_add(s->core, row);
 }
 

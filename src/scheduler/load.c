@@ -44,6 +44,16 @@ static void load_project(struct core *core, const struct row_project *row)
     p->weight = row->weight;
     p->is_paused = row->is_paused;
     p->supersede = row->supersede;
+    p->log_max = row->log_max;
+    p->log_keep_ms = row->log_keep_ms;
+}
+
+static void load_sink(struct core *core, const struct row_sink *row)
+{
+    struct sink *k = sink_get(core, row->name);
+
+    k->state = row->state;
+    k->since_ms = row->since_ms;
 }
 
 static void load_group(struct core *core, const struct row_group *row)
@@ -73,6 +83,16 @@ static struct task *load_task(struct core *core, const struct row_task *row)
     return t;
 }
 
+/* An attempt of the first release may have no sink. */
+static void load_log(struct core *core, struct attempt *at, const struct row_attempt *row)
+{
+    const struct row_segment *last = row->segment;
+
+    log_begin(at, row->sink ? sink_get(core, row->sink) : sink_place(core, &row->task_id, row->number));
+    if (last)
+        log_segment_set(at, &(struct segment){ sink_get(core, last->sink), last->offset, last->chunk, last->head, false });
+}
+
 static int load_attempt(struct core *core, const struct row_attempt *row, struct err *e)
 {
     struct task *t = table_get(&core->tasks, &row->task_id);
@@ -90,7 +110,6 @@ static int load_attempt(struct core *core, const struct row_attempt *row, struct
     text_set(&at->commit, row->commit);
     text_set(&at->driver, row->driver);
     text_set(&at->workspace, row->workspace);
-    text_set(&at->sink, row->sink);
     at->stop = row->stop;
     at->exit_code = row->exit_code;
     at->signal = row->signal;
@@ -100,6 +119,8 @@ static int load_attempt(struct core *core, const struct row_attempt *row, struct
     at->log_chunks = row->log_chunks;
     at->log_head = row->log_head;
     at->has_head = row->has_head;
+    at->is_wanted = row->is_wanted;
+    load_log(core, at, row);
     at->assigned_ms = row->assigned_ms;
     at->started_ms = row->started_ms;
     at->ended_ms = row->ended_ms;
@@ -209,6 +230,8 @@ int core_load(struct core *core, const struct core_rows *rows, struct err *e)
     core->is_paused = rows->is_paused;
     core->is_partial = rows->is_partial;
     core->partial_ms = rows->now_ms;
+    for (size_t i = 0; i < rows->n_sinks; i++)
+        load_sink(core, &rows->sinks[i]);
     for (size_t i = 0; i < rows->n_agents; i++)
         load_agent(core, &rows->agents[i]);
     for (size_t i = 0; i < rows->n_projects; i++)
@@ -245,6 +268,8 @@ bool core_needs_all(const struct core *core, const struct input *in)
 {
     const struct msg_task_cancel *cancel = in->message;
     const struct msg_task_result *result = in->message;
+    const struct input_sealed *sealed = in->message;
+    const struct msg_log_moved *moved = in->message;
 
     if (!core->is_partial)
         return false;
@@ -253,8 +278,12 @@ bool core_needs_all(const struct core *core, const struct input *in)
         return submit_needs_all(core, in->message);
     case INPUT_CANCEL:
         return (cancel->idempotency_key && *cancel->idempotency_key) || !table_get(&core->tasks, &cancel->task_id);
-    case INPUT_RESULT:   /* a late one, for a row that is perhaps being loaded */
+    case INPUT_RESULT:   /* a late one, for a row that is perhaps being loaded; and so on */
         return !attempt_find(core, &result->task_id, result->attempt);
+    case INPUT_SEALED:
+        return !attempt_find(core, &sealed->task_id, sealed->attempt);
+    case INPUT_MOVED:
+        return !attempt_find(core, &moved->task_id, moved->attempt);
     case INPUT_AGENT_SET:
     case INPUT_PROJECT_SET:
     case INPUT_GROUP_SET:
@@ -263,6 +292,41 @@ bool core_needs_all(const struct core *core, const struct input *in)
     default:
         return false;
     }
+}
+
+/* --- what was forgotten ------------------------------------------------------------------------------------------ */
+
+static size_t unknown_held(const struct core *core, const struct msg_agent_hello *m, struct uuid *ids, size_t max)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->held.n && n < max; i++)
+        if (!table_get(&core->tasks, &m->held.v[i].task_id))
+            ids[n++] = m->held.v[i].task_id;
+    return n;
+}
+
+size_t core_unknown(const struct core *core, const struct input *in, struct uuid *ids, size_t max)
+{
+    const struct msg_task_result *result = in->message;
+    const struct input_sealed *sealed = in->message;
+    const struct msg_log_moved *moved = in->message;
+    const struct uuid *id = NULL;
+
+    if (core->is_partial)   /* a page may still bring it */
+        return 0;
+    if (in->kind == INPUT_HELLO)
+        return unknown_held(core, in->message, ids, max);
+    if (in->kind == INPUT_RESULT)
+        id = &result->task_id;
+    else if (in->kind == INPUT_MOVED)
+        id = &moved->task_id;
+    else if (in->kind == INPUT_SEALED && sealed->state == LOG_COMPLETE)
+        id = &sealed->task_id;
+    if (!id || !max || table_get(&core->tasks, id))
+        return 0;
+    ids[0] = *id;
+    return 1;
 }
 
 /* --- everything is there ---------------------------------------------------------------------------------------- */
@@ -319,17 +383,12 @@ void step_loaded(struct step *s, const void *message)
 
 static void watch_log(const struct attempt *at, const struct core_watch *watch, void *arg)
 {
-    struct msg_log_seal seal = { .task_id = at->task->id, .attempt = at->number };
+    struct msg_log_seal seal = { 0 };
 
-    if (!attempt_is_terminal(at->state) || at->log_state != LOG_OPEN || !watch->unsealed)
+    if (!log_is_due(at) || !watch->unsealed)
         return;
-    if (at->has_head) {
-        seal.bytes = at->log_bytes;
-        seal.chunks = at->log_chunks;
-        seal.has.bytes = seal.has.chunks = true;
-        seal.head = (struct msg_bytes){ at->log_head.b, sizeof at->log_head.b };
-    }
-    watch->unsealed(arg, at->sink, &seal);
+    log_seal_fill(at, &seal);
+    watch->unsealed(arg, log_sink(at)->name, &seal);
 }
 
 static void watch_timers(const struct core *core, const struct task *t, const struct core_watch *watch, void *arg)
@@ -366,8 +425,11 @@ void core_each(struct core *core, const struct core_watch *watch, void *arg)
 {
     struct attempt *at;
     struct agent *a;
+    struct sink *k;
     struct task *t;
 
+    for (size_t i = 0; watch->sink && (k = table_next(&core->sinks, &i));)
+        watch->sink(arg, k->name, k->state, k->since_ms != 0);
     for (size_t i = 0; (a = table_next(&core->agents, &i));) {
         if (a->is_up && watch->agent)
             watch->agent(arg, &a->id, a->session);

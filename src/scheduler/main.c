@@ -27,7 +27,9 @@ static const struct msg_handler handlers[] = {   /* message, who may send it, fu
     { MSG_TASK_DECLINE, FROM_AGENT, handle_task_decline },
     { MSG_TASK_PREPARED, FROM_AGENT, handle_task_prepared },
     { MSG_TASK_RESULT, FROM_AGENT, handle_task_result },
+    { MSG_LOG_MOVED, FROM_AGENT, handle_log_moved },
     { MSG_LOG_SEALED, FROM_LOGSINK, handle_log_sealed },
+    { MSG_SINK_STATE, FROM_LOGSINK, handle_sink_state },
 };
 
 #define ROW(t, member, f, v, d, ...)                                                                                   \
@@ -58,6 +60,8 @@ static const struct conf_row rows[] = {
         .help = "Waiting that outweighs one class of priority"),
     ROW(CONF_MS, log_grace_ms, "log-grace", "ORION_LOG_GRACE", "60s", .min = 1000, .max = 86400000, .unit = "ms",
         .help = "How long an ended attempt's log may be incomplete before it is sealed as it is"),
+    ROW(CONF_MS, sink_lost_ms, "sink-lost-after", "ORION_SINK_LOST_AFTER", "2m", .min = 1000, .max = 604800000, .unit = "ms",
+        .help = "A log sink that is gone for so long is lost: its open logs go on at other ones"),
     CONF_END,
 };
 
@@ -112,6 +116,7 @@ static void stop(void **state)
     lead_close(&s->lead);
     shell_close(&s->shell);
     seals_close(&s->seals);
+    sinkwatch_close(&s->sinkwatch);
     clocks_close(&s->clocks);
     peers_close(&s->peers);
     arena_fini(&s->arena);
@@ -138,6 +143,7 @@ static int start(struct service *service, const void *settings, void *shared, un
     s->peers = peers_open(s, handlers, ARRAY_LEN(handlers), e);
     if (!s->peers)
         goto out;
+    s->sinkwatch = sinkwatch_open(s);
     s->shell = shell_open(s);   /* its hook comes behind the bus's: what was just read must not wait for another event */
     s->lead = lead_open(s);
     s->pg = pg_open(s->loop, dsn, "orion-scheduler", db_stmts, DB_STMTS, &hooks, s);

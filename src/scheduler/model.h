@@ -1,7 +1,8 @@
 /* model.h - the core's memory: tasks, attempts, agents, shares, the queue. Only files of the core see it.
  *
- * Who owns what: the core's tables own tasks, agents, keys, projects, groups, lanes, demands and bunches; a task owns its attempts; an agent's list borrows
- * those that are open. Every object carries its own dirty mark; core_collect turns the marked ones into rows. */
+ * Who owns what: the core's tables own tasks, agents, keys, projects, groups, sinks, lanes, demands and bunches; a task
+ * owns its attempts; the lists of agents and sinks borrow them. Every object carries its own dirty mark; core_collect
+ * turns the marked ones into rows. */
 #ifndef ORION_SCHEDULER_MODEL_H
 #define ORION_SCHEDULER_MODEL_H
 
@@ -13,6 +14,25 @@
 
 struct task;
 struct agent;
+struct attempt;
+
+struct sink {
+    struct uuid place;
+    char *name;
+    enum sink_state state;
+    int64_t since_ms;                         /* 0: it has no row */
+    LIST_HEAD(, attempt) logs;                /* that lie there now and are not complete */
+    bool is_dirty;
+    TAILQ_ENTRY(sink) dirty;
+};
+
+/* Where an attempt's log went on. */
+struct segment {
+    struct sink *sink;
+    int64_t offset, chunk;
+    struct hash head;
+    bool is_new;                              /* its row is still to be written */
+};
 
 struct attempt {
     struct task *task;
@@ -22,15 +42,18 @@ struct attempt {
     int late_state;
     const char *cause;                        /* static text */
     enum stop stop;                           /* told to end: why; the reason is the message */
-    char *message, *commit, *driver, *workspace, *sink;
+    char *message, *commit, *driver, *workspace;
+    struct sink *sink;                        /* of its log's beginning */
+    struct segment *segment;                  /* the newest; NULL: the log never moved */
     int64_t exit_code, signal;
     enum log_state log_state;
     int64_t log_bytes, log_lines, log_chunks;
     struct hash log_head;
-    bool has_head, is_new, is_dirty;
+    bool has_head, is_wanted, is_new, is_dirty; /* is_wanted: a gap whose sink is asked once more */
     bool is_listed;                           /* in the inventory that is being read */
     int64_t assigned_ms, started_ms, ended_ms;
     LIST_ENTRY(attempt) of_task, of_agent;    /* of_agent: while open */
+    LIST_ENTRY(attempt) of_sink;              /* while its log is not complete */
     TAILQ_ENTRY(attempt) dirty;
 };
 
@@ -42,6 +65,7 @@ struct idem_key {
     struct uuid task_id;                      /* nil: of a call that made no task */
     int64_t created_ms;
     int end_state;                            /* of the task, once that is forgotten; -1 */
+    bool is_joined;                           /* the call made no task, it joined that one */
     struct task *task;                        /* NULL: it made none, or that is forgotten */
     LIST_ENTRY(idem_key) of_task;
     TAILQ_ENTRY(idem_key) by_age;
@@ -54,6 +78,7 @@ struct project {
     int64_t weight;
     bool is_paused;
     enum supersede supersede;
+    int64_t log_max, log_keep_ms;             /* 0: none */
     int64_t held;                             /* open attempts */
     size_t queued;
     uint64_t pass;                            /* what it was given, by weight: who has the least is next among equals */
@@ -168,7 +193,8 @@ struct core {
     bool is_partial;                          /* core_load_more is to come */
     int64_t partial_ms;                       /* its time when it was loaded so */
     uint64_t pass;                            /* of the project that was served last */
-    struct table tasks, agents, keys, demands, lanes, projects, groups, twins, kin;
+    struct table tasks, agents, keys, demands, lanes, projects, groups, twins, kin, sinks;
+    struct sink **placeable;                  /* those of the configuration, in its order */
     LIST_HEAD(, demand) all_demands;
     TAILQ_HEAD(, demand) resting;             /* the longest first */
     size_t n_resting;
@@ -182,6 +208,7 @@ struct core {
     TAILQ_HEAD(, agent) dirty_agents;
     TAILQ_HEAD(, project) dirty_projects;
     TAILQ_HEAD(, group) dirty_groups;
+    TAILQ_HEAD(, sink) dirty_sinks;
     TAILQ_HEAD(, agent) filling;              /* got a free slot in this step */
     TAILQ_HEAD(, idem_key) keys_by_age;
 };

@@ -104,6 +104,24 @@ void peers_send_sink(struct peers *p, const char *sink, enum msg_type type, cons
         send_to(p, latest, 0, type, message);
 }
 
+uint64_t peers_sink_heard(const struct peers *p, const char *sink)
+{
+    const struct peer *peer;
+    uint64_t heard_ms = 0;
+
+    for (size_t at = 0; (peer = table_next(&p->by_number, &at));)
+        if (peer->role == FROM_LOGSINK && strcmp(peer->name, sink) == 0 && peer->heard_ms > heard_ms)
+            heard_ms = peer->heard_ms;
+    return heard_ms;
+}
+
+const char *peers_name(const struct peers *p, uint64_t number)
+{
+    const struct peer *peer = by_number(p, number);
+
+    return peer ? peer->name : NULL;
+}
+
 /* Nobody asks again who leads. */
 static void welcome(struct peers *p, struct peer *peer)
 {

@@ -116,6 +116,7 @@ static const struct {
     [INPUT_DECLINE] = FACT(msg_task_decline, "decline"),
     [INPUT_PREPARED] = FACT(msg_task_prepared, "prepared"),
     [INPUT_RESULT] = FACT(msg_task_result, "result"),
+    [INPUT_MOVED] = FACT(msg_log_moved, "moved"),
 #undef FACT
 };
 
@@ -146,6 +147,9 @@ static void reject(struct shell *sh, const struct kept *k, const char *sqlstate)
     struct msg_head head;
     void *message;
 
+    if (k->kind == INPUT_SEALED)   /* or the sink would be asked for ever */
+        seals_done(sh->s->seals, &((const struct input_sealed *)(const void *)k->data)->task_id,
+                   ((const struct input_sealed *)(const void *)k->data)->attempt);
     if (kept_is_own(k) || msg_from_bin(k->data, k->len, &arena, &head, &message, NULL) < 0) {
         arena_fini(&arena);
         return;
@@ -157,9 +161,6 @@ static void reject(struct shell *sh, const struct kept *k, const char *sqlstate)
                       NOT_STORED);
     else if (changes[k->kind].is_change)
         refuse_change(sh->s, k->from, uuid_at(message, changes[k->kind].request_id), "storage_refused", NOT_STORED);
-    else if (k->kind == INPUT_SEALED)   /* or the sink would be asked for ever */
-        seals_done(sh->s->seals, &((const struct msg_log_sealed *)message)->task_id,
-                   ((const struct msg_log_sealed *)message)->attempt);
     else if (facts[k->kind].name)
         give_up(sh, k, message);
     arena_fini(&arena);
@@ -201,10 +202,14 @@ static void run_again(struct shell *sh)
     TAILQ_CONCAT(&sh->flight_inputs, &sh->filling_inputs, order);
     TAILQ_CONCAT(&sh->flight_inputs, &sh->waiting, order);
     TAILQ_CONCAT(&sh->flight_inputs, &sh->held, order);
+    TAILQ_CONCAT(&sh->flight_inputs, &sh->recalling, order);
+    TAILQ_FOREACH(k, &sh->flight_inputs, order)
+        k->is_recalled = false;   /* what was fetched went into the core that is no more */
     forget_loaded(&sh->flight_inputs);
     TAILQ_CONCAT(&sh->waiting, &sh->flight_inputs, order);
     sh->n_waiting = count(&sh->waiting);
     sh->n_filling = sh->n_held = 0;
+    recall_stop(sh);
 }
 
 void shell_refused(struct shell *sh, const char *sqlstate, const char *error)

@@ -1,7 +1,7 @@
-/* results.c - what an agent found and how it ended; the end of its log.
+/* results.c - what an agent found and how it ended.
  *
- * The first committed fact about an attempt's end wins. A result that comes later goes to late_state only. Every fact
- * is acknowledged, after the commit, or the agent would repeat it for ever. */
+ * The first committed fact about an attempt's end wins. A result that comes later goes to late_state, and says what its
+ * log should be. Every fact is acknowledged, after the commit, or the agent would repeat it for ever. */
 #include <string.h>
 
 #include "scheduler/core_impl.h"
@@ -69,10 +69,8 @@ static const char *cause_of(const char *name)
     return "agent";
 }
 
-static void keep_facts(struct attempt *at, const struct msg_task_result *m)
+static void keep_totals(struct attempt *at, const struct msg_task_result *m)
 {
-    at->exit_code = m->has.exit_code ? m->exit_code : -1;
-    at->signal = m->has.signal ? m->signal : -1;
     at->log_bytes = m->log_bytes;
     at->log_lines = m->log_lines;
     at->log_chunks = m->log_chunks;
@@ -81,23 +79,29 @@ static void keep_facts(struct attempt *at, const struct msg_task_result *m)
         memcpy(at->log_head.b, m->log_head.data, sizeof at->log_head.b);
 }
 
-/* The attempt had ended without a result. One that is not known any more is left to the row's own condition. */
+static void keep_facts(struct attempt *at, const struct msg_task_result *m)
+{
+    at->exit_code = m->has.exit_code ? m->exit_code : -1;
+    at->signal = m->has.signal ? m->signal : -1;
+    keep_totals(at, m);
+}
+
+/* The attempt had ended without a result: its state stays, its log may still be completed. */
 static void keep_late(struct step *s, struct attempt *at, const struct msg_task_result *m, const struct outcome *o)
 {
-    struct row_late *row;
+    bool is_verdict = o->event != STATE_LOSE && at->state == ATTEMPT_LOST && at->late_state < 0;
+    bool has_totals = !at->has_head && at->log_state != LOG_COMPLETE && m->log_head.len == sizeof at->log_head.b;
 
-    if (o->event == STATE_LOSE || (at && (at->state != ATTEMPT_LOST || at->late_state >= 0)))
+    if (!is_verdict && !has_totals)
         return;
-    if (at) {
+    if (is_verdict)
         at->late_state = (int)o->state;
-        attempt_mark(s->core, at);
-        event_data(s, step_event(s, "attempt.late", at->task, at, NULL), "state", o->name);
-        return;
-    }
-    row = effects_late(s->fx);
-    row->task_id = m->task_id;
-    row->attempt = m->attempt;
-    row->state = o->state;
+    if (has_totals)
+        keep_totals(at, m);
+    attempt_mark(s->core, at);
+    event_data(s, step_event(s, "attempt.late", at->task, at, NULL), "state", o->name);
+    if (has_totals)
+        log_reopen(s, at);
 }
 
 void step_result(struct step *s, const void *message)
@@ -109,10 +113,10 @@ void step_result(struct step *s, const void *message)
     bool is_spoilt = o->event == STATE_FAIL && strcmp(cause, "infrastructure") == 0;
 
     attempt_ack(s, &m->task_id, m->attempt, "result");
-    if (!at || attempt_is_terminal(at->state)) {
+    if (at && attempt_is_terminal(at->state))
         keep_late(s, at, m, o);
+    if (!at || attempt_is_terminal(at->state))
         return;
-    }
     if (!at->started_ms) {
         at->started_ms = s->at_ms;
         at->task->started_ms = at->task->started_ms ? at->task->started_ms : s->at_ms;
@@ -124,25 +128,4 @@ void step_result(struct step *s, const void *message)
         attempt_end(s, at, &(struct ending){ STATE_FAIL, cause, m->message });
     else
         attempt_verdict(s, at, &(struct ending){ o->event, cause, m->message });
-}
-
-/* --- the end of a log ------------------------------------------------------------------------------------------- */
-
-void step_sealed(struct step *s, const void *message)
-{
-    const struct msg_log_sealed *m = message;
-    struct attempt *at = attempt_find(s->core, &m->task_id, m->attempt);
-    struct task *t;
-
-    if (!at || !attempt_is_terminal(at->state) || at->log_state != LOG_OPEN)
-        return;
-    t = at->task;
-    at->log_state = strcmp(m->state, "complete") == 0 ? LOG_COMPLETE : LOG_GAP;
-    if (!at->has_head) {   /* the agent never said how much there was */
-        at->log_bytes = m->bytes;
-        at->log_lines = m->lines;
-    }
-    attempt_mark(s->core, at);
-    event_data(s, step_event(s, "log.sealed", t, at, NULL), "state", m->state);
-    task_waits_out(s->core, t);
 }

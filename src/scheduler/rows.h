@@ -62,6 +62,25 @@ struct row_task {
 
 enum log_state { LOG_OPEN, LOG_COMPLETE, LOG_GAP };
 
+/* lost: gone for longer than the farm waits; what only it had cannot be read until it is back. */
+enum sink_state { SINK_UP, SINK_FULL, SINK_DOWN, SINK_LOST, SINK_STATES };
+
+/* From behind that chunk on the attempt's log is on that sink. At the same offset the later one counts. */
+struct row_segment {
+    struct uuid task_id;
+    int64_t attempt;
+    int64_t offset, chunk;
+    struct hash head;                /* of the chain behind that chunk */
+    const char *sink;
+    int64_t created_ms;
+};
+
+struct row_sink {
+    const char *name;
+    enum sink_state state;
+    int64_t since_ms;
+};
+
 /* Why an attempt is stopping. */
 enum stop { STOP_NONE, STOP_CANCEL, STOP_SUPERSEDE, STOP_TIME_OUT };
 
@@ -80,6 +99,8 @@ struct row_attempt {
     int64_t log_bytes, log_lines, log_chunks; /* -1: unknown */
     struct hash log_head;
     bool has_head;
+    bool is_wanted;                  /* a gap whose sink is asked once more */
+    const struct row_segment *segment; /* the newest, when it is loaded; NULL: none. Not written */
     int64_t assigned_ms, started_ms, ended_ms;
 };
 
@@ -102,6 +123,7 @@ struct row_project {
     int64_t weight;
     bool is_paused;
     enum supersede supersede;
+    int64_t log_max, log_keep_ms;    /* 0: all of a log is kept; the sinks decide for how long */
 };
 
 struct row_group {
@@ -120,16 +142,10 @@ struct row_key {
     struct uuid task_id;             /* nil: the call made none */
     int64_t created_ms;
     int end_state;                   /* of its task, when that is no longer known; -1. Not written */
+    bool is_joined;                  /* the call made no task, it joined that one */
 };
 
-/* A result for an attempt that had ended without one. */
-struct row_late {
-    struct uuid task_id;
-    int64_t attempt;
-    enum attempt_state state;
-};
-
-enum { EVENT_DATA_MAX = 4 };
+enum { EVENT_DATA_MAX = 6 };
 struct row_event {
     int64_t seq, at_ms, epoch;
     const char *kind;
@@ -175,7 +191,8 @@ struct effects {
     LIST_OF(struct row_queue) queues;      /* the last one counts */
     LIST_OF(struct row_key) keys;          /* insert */
     LIST_OF(struct row_key) old_keys;      /* delete */
-    LIST_OF(struct row_late) lates;
+    LIST_OF(struct row_sink) sinks;
+    LIST_OF(struct row_segment) segments;  /* insert, or in the place of one at that offset */
     LIST_OF(struct row_event) events;
     LIST_OF(struct core_message) messages;
     LIST_OF(struct core_timer) timers;     /* armed when the rows are committed */

@@ -1,12 +1,15 @@
 /* scheduler.h - the shell around the core: who keeps which clock, who talks to whom.
  *
- *   core.h      the pure core (core, submit, agents, attempts, results, queue, match, tasks, keys, load, dump)
- *   shell.c     inputs into the core, batches into the database, messages out after the commit
+ *   core.h      the pure core (core, submit, agents, attempts, results, logs, sinks, queue, match, tasks, keys, load, dump)
+ *   shell.c     inputs into the core, batches into the database, messages out after the commit; recall.c: those that
+ *               speak of forgotten tasks
  *   lead.c      leadership: the lock, the leader row, taking over, resuming after a lost connection
  *   pulse.c     whether another leader lives; loading.c: the rest of a long queue, behind a leader that serves
- *   db.c        all SQL; db_write.c: rows to parameters; db_month.c: the partition of now; db_load.c, db_rows.c: rows to a core
+ *   db.c        all SQL; db_write.c, db_columns.c: rows to parameters; db_month.c: the partition of now; db_load.c,
+ *               db_rows.c: rows to a core
  *   peers.c     processes on the bus; inbox.c: their messages become inputs
- *   clocks.c    leases, acceptance deadlines, the core's timers (alarms.c); seals.c: log.seal until it is answered */
+ *   clocks.c    leases, acceptance deadlines, the core's timers (alarms.c); seals.c: log.seal until it is answered;
+ *               sinkwatch.c: which log sinks are there (presence.c) */
 #ifndef ORION_SCHEDULER_SCHEDULER_H
 #define ORION_SCHEDULER_SCHEDULER_H
 
@@ -28,10 +31,11 @@ struct loading;
 struct peers;
 struct seals;
 struct shell;
+struct sinkwatch;
 
 struct scheduler_settings {
     char *database, *name, *listen, *sinks;
-    int64_t lease_ms, accept_ms, tries, log_grace_ms;
+    int64_t lease_ms, accept_ms, tries, log_grace_ms, sink_lost_ms;
     int64_t ageing_ms, retry_ms, retry_max_ms, stop_ms, killed_agents;
 };
 
@@ -46,6 +50,7 @@ struct scheduler {
     struct peers *peers;
     struct clocks *clocks;
     struct seals *seals;
+    struct sinkwatch *sinkwatch;
     struct shell *shell;
     struct lead *lead;
 };
@@ -61,6 +66,7 @@ struct shell_frame {
 void shell_message(struct shell *sh, enum input_kind kind, struct route from, const void *message, struct shell_frame frame);
 void shell_clock(struct shell *sh, enum input_kind kind, const struct input_clock *clock);
 void shell_timer(struct shell *sh, const struct core_timer *timer);
+void shell_own(struct shell *sh, enum input_kind kind, const void *data, size_t len);   /* one of the shell's own inputs */
 bool shell_is_full(const struct shell *sh);   /* timers should come later: inputs wait for a commit */
 /* Leadership begins with a core made from the rows; or, after SQL refused a batch, the core of the same epoch. Takes it. */
 void shell_begin(struct shell *sh, int64_t epoch, struct core *core);
@@ -97,6 +103,9 @@ struct peers *peers_open(struct scheduler *s, const struct msg_handler *table, s
 void peers_close(struct peers **p);
 void peers_send(struct peers *p, struct route to, enum msg_type type, const void *message);
 void peers_send_sink(struct peers *p, const char *sink, enum msg_type type, const void *message);
+/* When a sink of that name was last heard, by clock_boot_ms; 0: it is not there. */
+uint64_t peers_sink_heard(const struct peers *p, const char *sink);
+const char *peers_name(const struct peers *p, uint64_t number);   /* NULL: unknown */
 void peers_announce(struct peers *p);   /* welcome everybody again: who leads has changed */
 /* What a handler gets as msg_from.peer. */
 struct arrival {
@@ -126,7 +135,14 @@ struct seals *seals_open(struct scheduler *s);
 void seals_close(struct seals **ss);
 void seals_add(struct seals *ss, const char *sink, const struct msg_log_seal *seal);
 void seals_done(struct seals *ss, const struct uuid *task_id, int64_t attempt);
-void seals_again(struct seals *ss, const char *sink);   /* that sink said hello */
+void seals_again(struct seals *ss, const char *sink);   /* that sink said hello: the grace begins anew */
+bool seals_is_forced(const struct seals *ss, const char *sink, const struct uuid *task_id, int64_t attempt);
 void seals_clear(struct seals *ss);
+
+/* --- sinkwatch.c */
+struct sinkwatch *sinkwatch_open(struct scheduler *s);
+void sinkwatch_close(struct sinkwatch **sw);
+void sinkwatch_known(struct sinkwatch *sw, const char *name, enum sink_state state, bool has_row);   /* a new core knows */
+void sinkwatch_told(struct sinkwatch *sw, const char *name, bool is_full);                         /* by the sink */
 
 #endif

@@ -1,7 +1,8 @@
 /* seals.c - log.seal, said again every two seconds and at each hello of its sink until log.sealed comes back.
  *
  * ARCHITECTURE "The life of a task", 6. What is asked stands in the attempt's row, so a new leader asks again; when
- * the grace is over the sink is told to seal what it has. */
+ * the grace is over the sink is told to seal what it has. The grace is one in which the sink is there: while it was away
+ * its agents could not send it anything either. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -16,7 +17,7 @@ enum { REPEAT_MS = 2000, ROUND_MAX = 1000 };
 
 struct seal {
     struct uuid place;
-    char *sink;
+    char *sink, *project;
     struct msg_log_seal message;
     struct hash head;
     uint64_t first_ms, next_ms;
@@ -78,6 +79,7 @@ static void seal_free(struct seals *ss, struct seal *seal)
     table_remove(&ss->all, &seal->place);
     TAILQ_REMOVE(&ss->by_time, seal, by_time);
     mem_free(&seal->sink);
+    mem_free(&seal->project);
     mem_free(&seal);
 }
 
@@ -108,23 +110,41 @@ void seals_clear(struct seals *ss)
     timer_off(ss->timer);
 }
 
+static bool is_same(const struct seal *seal, const char *sink, const struct msg_log_seal *m)
+{
+    return strcmp(seal->sink, sink) == 0 && seal->message.head.len == m->head.len &&
+           seal->message.keep_ms == m->keep_ms && (!m->head.len || memcmp(seal->head.b, m->head.data, m->head.len) == 0);
+}
+
+static struct seal *seal_new(const char *sink, const struct msg_log_seal *m)
+{
+    struct seal *seal = mem_zalloc(sizeof *seal);
+
+    seal->place = place_of(&m->task_id, m->attempt);
+    seal->sink = mem_strdup(sink);
+    seal->project = m->project ? mem_strdup(m->project) : NULL;
+    seal->message = *m;
+    seal->message.project = seal->project;
+    if (m->head.len == sizeof seal->head.b) {
+        memcpy(seal->head.b, m->head.data, sizeof seal->head.b);
+        seal->message.head.data = seal->head.b;
+    }
+    seal->first_ms = clock_boot_ms();
+    return seal;
+}
+
+/* Another question about the same log takes the place of the one before, with a grace of its own. */
 void seals_add(struct seals *ss, const char *sink, const struct msg_log_seal *message)
 {
     struct uuid place = place_of(&message->task_id, message->attempt);
     struct seal *seal = table_get(&ss->all, &place);
 
-    if (seal)
+    if (seal && is_same(seal, sink, message))
         return;
-    seal = mem_zalloc(sizeof *seal);
-    seal->place = place;
-    seal->sink = mem_strdup(sink);
-    seal->message = *message;
-    if (message->head.len == sizeof seal->head.b) {
-        memcpy(seal->head.b, message->head.data, sizeof seal->head.b);
-        seal->message.head.data = seal->head.b;
-    }
-    seal->first_ms = clock_boot_ms();
-    table_put(&ss->all, &place, seal);
+    if (seal)
+        seal_free(ss, seal);
+    seal = seal_new(sink, message);
+    table_put(&ss->all, &seal->place, seal);
     TAILQ_INSERT_TAIL(&ss->by_time, seal, by_time);
     seal_send(ss, seal);
     if (!timer_is_on(ss->timer))
@@ -146,7 +166,18 @@ void seals_again(struct seals *ss, const char *sink)
 
     for (seal = TAILQ_FIRST(&ss->by_time); seal; seal = next) {
         next = seal == last ? NULL : TAILQ_NEXT(seal, by_time);   /* sending moves it to the end */
-        if (strcmp(seal->sink, sink) == 0)
-            seal_send(ss, seal);
+        if (strcmp(seal->sink, sink) != 0)
+            continue;
+        seal->first_ms = clock_boot_ms();
+        seal->message.force = seal->message.has.force = false;
+        seal_send(ss, seal);
     }
+}
+
+bool seals_is_forced(const struct seals *ss, const char *sink, const struct uuid *task_id, int64_t attempt)
+{
+    struct uuid place = place_of(task_id, attempt);
+    const struct seal *seal = table_get(&ss->all, &place);
+
+    return seal && seal->message.force && strcmp(seal->sink, sink) == 0;
 }

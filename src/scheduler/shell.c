@@ -23,7 +23,7 @@ static struct kept *kept_new(enum input_kind kind, struct route from, const void
 {
     struct kept *k = mem_alloc(sizeof *k + len);
 
-    k->is_alone = false;
+    k->is_alone = k->is_recalled = false;
     k->kind = kind;
     k->from = from;
     k->at_ms = clock_wall_ms();
@@ -68,20 +68,35 @@ static void run(struct shell *sh, struct kept *k, const void *message)
         hold(sh, k, message);
         return;
     }
+    if (!k->is_recalled && recall_is_needed(sh, &in)) {
+        recall_add(sh, k);
+        return;
+    }
     TAILQ_INSERT_TAIL(&sh->filling_inputs, k, order);
     sh->n_filling++;
     core_step(sh->core, &in, &sh->filling);
 }
 
-static void run_kept(struct shell *sh, struct kept *k)
+bool kept_message(const struct kept *k, struct arena *arena, const void **message_r)
 {
-    struct arena arena = { 0 };
     struct msg_head head;
     void *message;
 
+    *message_r = k->data;
     if (kept_is_own(k))
-        run(sh, k, k->data);
-    else if (msg_from_bin(k->data, k->len, &arena, &head, &message, NULL) == 0)
+        return true;
+    if (msg_from_bin(k->data, k->len, arena, &head, &message, NULL) < 0)
+        return false;
+    *message_r = message;
+    return true;
+}
+
+void shell_run_kept(struct shell *sh, struct kept *k)
+{
+    struct arena arena = { 0 };
+    const void *message;
+
+    if (kept_message(k, &arena, &message))
         run(sh, k, message);
     arena_fini(&arena);
 }
@@ -104,7 +119,7 @@ void shell_message(struct shell *sh, enum input_kind kind, struct route from, co
         take(sh, kept_new(kind, from, frame.data, frame.len), message);
 }
 
-static void take_own(struct shell *sh, enum input_kind kind, const void *data, size_t len)
+void shell_own(struct shell *sh, enum input_kind kind, const void *data, size_t len)
 {
     struct kept *k;
 
@@ -116,12 +131,12 @@ static void take_own(struct shell *sh, enum input_kind kind, const void *data, s
 
 void shell_clock(struct shell *sh, enum input_kind kind, const struct input_clock *clock)
 {
-    take_own(sh, kind, clock, sizeof *clock);
+    shell_own(sh, kind, clock, sizeof *clock);
 }
 
 void shell_timer(struct shell *sh, const struct core_timer *timer)
 {
-    take_own(sh, INPUT_TIMER, timer, sizeof *timer);
+    shell_own(sh, INPUT_TIMER, timer, sizeof *timer);
 }
 
 bool shell_is_full(const struct shell *sh)
@@ -154,7 +169,7 @@ static void release(struct shell *sh, const struct effects *fx)
         if (fx->tasks.v[i].ended_ms)
             clocks_task_ended(s->clocks, &fx->tasks.v[i].id);
     for (size_t i = 0; i < fx->attempts.n; i++)
-        if (fx->attempts.v[i].log_state != LOG_OPEN)
+        if (fx->attempts.v[i].log_state != LOG_OPEN && !fx->attempts.v[i].is_wanted)
             seals_done(s->seals, &fx->attempts.v[i].task_id, fx->attempts.v[i].number);
     for (size_t i = 0; i < fx->timers.n; i++)
         clocks_timer(s->clocks, &fx->timers.v[i]);
@@ -255,7 +270,7 @@ static bool pump(void *arg)
         TAILQ_REMOVE(&sh->waiting, k, order);
         sh->n_waiting--;
         is_alone = k->is_alone;
-        run_kept(sh, k);
+        shell_run_kept(sh, k);
     }
     if (sh->filling.messages.n || sh->n_filling || effects_have_rows(&sh->filling))
         batch_close(sh);
@@ -292,6 +307,13 @@ static void on_unsealed(void *arg, const char *sink, const struct msg_log_seal *
     seals_add(sh->s->seals, sink, seal);
 }
 
+static void on_sink(void *arg, const char *name, enum sink_state state, bool has_row)
+{
+    struct shell *sh = arg;
+
+    sinkwatch_known(sh->s->sinkwatch, name, state, has_row);
+}
+
 static void on_connection(void *arg, const struct uuid *agent_id, int64_t session, struct route to)
 {
     struct shell *sh = arg;
@@ -303,7 +325,7 @@ static void on_connection(void *arg, const struct uuid *agent_id, int64_t sessio
 void shell_begin(struct shell *sh, int64_t epoch, struct core *core)
 {
     static const struct core_watch watch = { .agent = on_lease, .assignment = on_assignment, .timer = on_core_timer,
-                                             .unsealed = on_unsealed };
+                                             .unsealed = on_unsealed, .sink = on_sink };
     static const struct core_watch before = { .connection = on_connection };
     const struct input_lead lead = { epoch, sh->s->settings->name, service_version() };
 
@@ -334,7 +356,7 @@ int shell_load_more(struct shell *sh, const struct core_rows *rows, struct err *
         return err_set(e, ERR_UNAVAILABLE, "the core is being made from the rows again");
     if (core_load_more(sh->core, rows, e) < 0)
         return -1;
-    take_own(sh, INPUT_LOADED, &more, sizeof more);
+    shell_own(sh, INPUT_LOADED, &more, sizeof more);
     return 0;
 }
 
@@ -376,6 +398,7 @@ void shell_resume(struct shell *sh, bool is_committed)
         committed(sh);
     else
         flight_send(sh);
+    recall_go(sh);
 }
 
 void shell_end(struct shell *sh)
@@ -388,6 +411,8 @@ void shell_end(struct shell *sh)
     kept_list_free(&sh->filling_inputs);
     kept_list_free(&sh->waiting);
     kept_list_free(&sh->held);
+    kept_list_free(&sh->recalling);
+    recall_stop(sh);
     sh->n_filling = sh->n_waiting = sh->n_held = 0;
     sh->is_in_flight = false;
     sh->epoch = sh->batch = 0;
@@ -427,6 +452,7 @@ struct shell *shell_open(struct scheduler *s)
     TAILQ_INIT(&sh->filling_inputs);
     TAILQ_INIT(&sh->waiting);
     TAILQ_INIT(&sh->held);
+    TAILQ_INIT(&sh->recalling);
     sh->hook = loop_hook(s->loop, pump, sh);
     return sh;
 }

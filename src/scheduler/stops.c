@@ -97,7 +97,7 @@ static void cancel(struct step *s, struct task *t, const char *reason)
 void step_cancel(struct step *s, const void *message)
 {
     const struct msg_task_cancel *m = message;
-    const struct change change = { &m->request_id, { "", m->idempotency_key, m->body_hash } };
+    const struct change change = { &m->request_id, { "", m->idempotency_key, m->body_hash, false } };
     struct task *t = table_get(&s->core->tasks, &m->task_id);
 
     if (!change_begin(s, &change))

@@ -38,11 +38,14 @@ static void refuse(struct step *s, const struct msg_task_submit *m, const char *
 static void answer_key(struct step *s, const struct msg_task_submit *m, const struct idem_key *k)
 {
     const struct task *t = table_get(&s->core->tasks, &k->task_id);
+    struct msg_task_submitted *yes;
 
-    if (key_has_body(k, m->body_hash) && (t || k->end_state >= 0))
-        answer(s, &m->task_id, &k->task_id, t ? t->state : (enum task_state)k->end_state, true);
-    else
+    if (key_has_body(k, m->body_hash) && (t || k->end_state >= 0)) {
+        yes = answer(s, &m->task_id, &k->task_id, t ? t->state : (enum task_state)k->end_state, true);
+        yes->joined = yes->has.joined = k->is_joined;
+    } else {
         refuse(s, m, "key_reused", "this Idempotency-Key was used for another request");
+    }
 }
 
 /* --- what is asked -------------------------------------------------------------------------------------------- */
@@ -191,13 +194,14 @@ static void supersede(struct step *s, const struct msg_task_submit *m, const str
     }
 }
 
-static void answer_joined(struct step *s, const struct msg_task_submit *m, const struct idem_use *use, struct task *twin)
+static void answer_joined(struct step *s, const struct msg_task_submit *m, struct idem_use use, struct task *twin)
 {
     struct msg_task_submitted *yes;
 
-    if (use->key) {   /* only what writes an event may change anything, keys too */
+    use.is_joined = true;
+    if (use.key) {   /* only what writes an event may change anything, keys too */
         step_event(s, "task.joined", twin, NULL, NULL);
-        key_keep(s, use, &twin->id);
+        key_keep(s, &use, &twin->id);
     }
     yes = answer(s, &m->task_id, &twin->id, twin->state, true);
     yes->joined = yes->has.joined = true;
@@ -229,7 +233,7 @@ void step_submit(struct step *s, const void *message)
 {
     const struct msg_task_submit *m = message;
     const struct idem_use use = { m->project, m->idempotency_key && *m->idempotency_key ? m->idempotency_key : NULL,
-                                  m->body_hash };
+                                  m->body_hash, false };
     struct task *known = table_get(&s->core->tasks, &m->task_id), *twin;
     const struct idem_key *k = use.key && !known ? key_find(s->core, use.project, use.key) : NULL;
     struct spec asked;
@@ -249,7 +253,7 @@ void step_submit(struct step *s, const void *message)
     asked = read_spec(s, m);
     twin = m->join ? kin_twin(s->core, &asked) : NULL;
     if (twin)
-        answer_joined(s, m, &use, twin);
+        answer_joined(s, m, use, twin);
     else
         submit(s, m, &asked, &use);
 }

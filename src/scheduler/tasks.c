@@ -83,11 +83,11 @@ static void attempt_free(struct core *core, struct attempt *at)
     if (at->is_dirty)
         TAILQ_REMOVE(&core->dirty_attempts, at, dirty);
     LIST_REMOVE(at, of_task);
+    log_close(at);
     mem_free(&at->message);
     mem_free(&at->commit);
     mem_free(&at->driver);
     mem_free(&at->workspace);
-    mem_free(&at->sink);
     mem_free(&at);
 }
 
@@ -162,7 +162,7 @@ bool task_is_forgettable(const struct core *core, const struct task *t)
     if (!t->ended_ms || t->ended_ms + CORE_RECENT_MS > core->now_ms)
         return false;
     LIST_FOREACH(at, &t->attempts, of_task)
-        if (at->log_state == LOG_OPEN)
+        if (at->log_state == LOG_OPEN || at->is_wanted)
             return false;
     return true;
 }
@@ -186,7 +186,7 @@ void tasks_forget(struct core *core)
     while ((t = TAILQ_FIRST(&core->ended)) && t->ended_ms + CORE_RECENT_MS <= core->now_ms && !task_has_marks(t)) {
         TAILQ_REMOVE(&core->ended, t, ended);
         t->is_waiting_out = false;
-        if (task_is_forgettable(core, t))   /* else a log is open: it comes back when that is sealed */
+        if (task_is_forgettable(core, t))   /* else a seal is asked for: it comes back when that is answered */
             task_free(core, &t);
     }
 }

@@ -34,6 +34,11 @@ is "$(cat "$T/err")" "orion: joined task $one, which builds the same" "and says 
 call POST /v1/tasks "" "{\"repo\":\"builds\",\"target\":\"hold\",\"ref\":\"$commit\",\"env\":{\"W\":\"$T/w\",\"GATE\":\"dedup\"}}"
 is "$code" 200 "by the API: 200"
 is "$(jq -c '[.id, .joined]' <<<"$body")" "[\"$one\",true]" "with the task and joined: true"
+with_key="{\"repo\":\"builds\",\"target\":\"hold\",\"ref\":\"$commit\",\"env\":{\"W\":\"$T/w\",\"GATE\":\"dedup\"}}"
+for time in first second; do   # the second time the key alone answers
+    call POST /v1/tasks key-joined "$with_key"
+    is "$code $(jq -c '[.id, .joined]' <<<"$body")" "200 [\"$one\",true]" "with a key, the $time time: 200 and joined: true"
+done
 forced=$(gated dedup --ref "$commit" --force)
 [ -n "$forced" ] && [ "$forced" != "$one" ]; ok $? "--force makes a task of its own"
 other=$(submit other --ref "$commit")

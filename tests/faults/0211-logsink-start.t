@@ -23,14 +23,14 @@ wait "$first"
 is "$?" 0 "the first one ends with 0 when asked"
 
 mkdir -p "$T/newer/journal" "$T/newer/log"
-# "ORIONJNL", version 2, segment 1, and the checksum that belongs to it
-printf 'ORIONJNL\002\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000\000\000\000\000' >"$T/head"
+# "ORIONJNL", version 3, segment 1, and the checksum that belongs to it
+printf 'ORIONJNL\003\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000\000\000\000\000' >"$T/head"
 crc=$(perl -e 'local $/; my $c = 0xffffffff; for my $b (unpack "C*", <STDIN>) { $c ^= $b; $c = $c & 1 ? ($c >> 1) ^ 0x82f63b78 : $c >> 1 for 1 .. 8 }
     print join "", map { sprintf "\\x%02x", ($c ^ 0xffffffff) >> 8 * $_ & 255 } 0 .. 3' <"$T/head")
 { cat "$T/head"; printf "$crc"; } >"$T/newer/journal/0000000001.j"
 start "$T/newer"
 is "$code" 1 "a journal of a newer format ends the start with 1"
-like "$out" "journal/0000000001.j: journal format 2 is newer than this program's 1" "and is named"
+like "$out" "journal/0000000001.j: journal format 3 is newer than this program's 2" "and is named"
 [ -f "$T/newer/journal/0000000001.j" ]
 ok $? "and is left alone"
 

@@ -224,7 +224,8 @@ static void ask_seal(struct agent *a)
         m.head = (struct msg_bytes){ a->n ? a->chunks[a->n - 1].head.b : head.b, sizeof(head.b) };
         m.has.bytes = m.has.chunks = true;
     }
-    m.force = m.has.force = a->ending == END_FORCED && a->acked == a->sendable;
+    bool is_short = a->ending == END_FORCED || a->ending == END_LOST;
+    m.force = m.has.force = is_short && a->acked == a->sendable;
     rig_order(a->test->rig, MSG_LOG_SEAL, &m);
 }
 
@@ -353,7 +354,8 @@ static unsigned setting(const char *name, unsigned fallback)
 
 int main(void)
 {
-    static const struct rig_hooks hooks = { on_up, on_ack, on_data, on_sealed };
+    static const struct rig_hooks hooks = { .on_up = on_up, .on_ack = on_ack, .on_data = on_data,
+                                            .on_sealed = on_sealed };
     struct test t = { .loop = loop_new(), .started_ms = clock_boot_ms(), .kills = setting("ORION_KILLS", 10) };
     unsigned seed = setting("ORION_SEED", (unsigned)t.started_ms);
     t.random = seed * 2654435761u + 1;

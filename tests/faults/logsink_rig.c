@@ -100,11 +100,20 @@ static int handle_log_data(void *arg, const struct msg_from *from, const void *m
     return 0;
 }
 
+static int handle_log_items(void *arg, const struct msg_from *from, const void *m, struct err *e)
+{
+    struct rig *r = arg;
+    (void)from, (void)e;
+    r->hooks->on_items(r->arg, m);
+    return 0;
+}
+
 static const struct msg_handler from_sink[] = {
     { MSG_BUS_WELCOME, FROM_LOGSINK, handle_bus_welcome },
     { MSG_BUS_PONG, FROM_LOGSINK, handle_bus_pong },
     { MSG_LOG_ACK, FROM_LOGSINK, handle_log_ack },
     { MSG_LOG_DATA, FROM_LOGSINK, handle_log_data },
+    { MSG_LOG_ITEMS, FROM_LOGSINK, handle_log_items },
 };
 
 /* `peer` of the dispatcher says which socket it came from: not NULL is the live one. */
@@ -173,10 +182,20 @@ static int handle_log_sealed(void *arg, const struct msg_from *from, const void 
     return 0;
 }
 
+static int handle_sink_state(void *arg, const struct msg_from *from, const void *m, struct err *e)
+{
+    struct rig *r = arg;
+    (void)from, (void)e;
+    if (r->hooks->on_state)
+        r->hooks->on_state(r->arg, m);
+    return 0;
+}
+
 static const struct msg_handler to_scheduler[] = {
     { MSG_BUS_HELLO, FROM_LOGSINK, handle_bus_hello },
     { MSG_BUS_PING, FROM_LOGSINK, handle_bus_ping },
     { MSG_LOG_SEALED, FROM_LOGSINK, handle_log_sealed },
+    { MSG_SINK_STATE, FROM_LOGSINK, handle_sink_state },
 };
 
 static void on_scheduler(void *arg, const struct bus_frame *f)
@@ -193,7 +212,8 @@ static pid_t spawn(struct rig *r)
     const char *program = getenv("ORION_LOGSINK");
     const char *const argv[] = {
         program ? program : "./src/logsink/orion-logsink", "--name", "sink-1", "--dir", r->sink_dir, "--listen",
-        r->control, "--live", r->live, "--schedulers", r->scheduler, "--log", "warn", NULL,
+        r->control, "--live", r->live, "--schedulers", r->scheduler, "--log", "warn",
+        "--compress", "0", NULL, /* N.log is looked at */
     };
     const struct proc_fd fds[] = { { 2, 2 } };
     const struct proc_spec spec = { .argv = argv, .path = getenv("PATH"), .fds = fds, .n_fds = 1 };

@@ -17,6 +17,8 @@ struct rig_hooks {
     void (*on_ack)(void *arg, const struct msg_log_ack *m);
     void (*on_data)(void *arg, const struct msg_log_data *m, bool is_live);
     void (*on_sealed)(void *arg, const struct msg_log_sealed *m);
+    void (*on_items)(void *arg, const struct msg_log_items *m);     /* NULL: none are asked for */
+    void (*on_state)(void *arg, const struct msg_sink_state *m);    /* NULL: not wanted */
 };
 
 /* The program is ORION_LOGSINK, else ./src/logsink/orion-logsink. */

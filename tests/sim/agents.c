@@ -115,6 +115,9 @@ void agent_receive(struct world *w, int agent, enum msg_type type, const void *m
         a->session = welcome->session;
         a->is_welcome = true;
         runs_repeat(w, agent);
+        ship_repeat(w, agent);
+    } else if (type == MSG_LOG_MOVE) {
+        ship_move(w, agent, message);
     } else if (type == MSG_AGENT_REFUSED) {
         agent_drop(w, agent, world_ms(w, 100, 2000), world_random(w, 2));
     } else if (type == MSG_TASK_ASSIGN) {
@@ -130,8 +133,10 @@ void agent_receive(struct world *w, int agent, enum msg_type type, const void *m
 
 static void repeat(struct world *w, const struct packet *p)
 {
-    if (w->agents[p->agent].is_welcome)
+    if (w->agents[p->agent].is_welcome) {
         runs_repeat(w, p->agent);
+        ship_repeat(w, p->agent);
+    }
     world_in(w, REPEAT_MS, repeat, p);
 }
 
@@ -156,6 +161,7 @@ void agent_die(struct world *w, int agent)
     a->is_alive = false;
     a->epoch = 0;
     runs_lost(w, agent);
+    ship_died(w, agent);
     if (world_random(w, 8) == 0)
         a->slots = world_ms(w, 1, 4);
     if (a->conn)

@@ -16,6 +16,10 @@ struct sim_attempt {
     bool is_stubborn;                                   /* cannot be stopped */
     const char *outcome, *cause;
     int64_t exit_code, chunks;
+    int sink, next;                                     /* next: it moves there */
+    bool is_moving;                                     /* ... and that is not acknowledged */
+    bool is_based;                                      /* this sink knows where its part begins */
+    int64_t produced, acked, base;                      /* chunks: in the spool, at the sink, before this sink */
 };
 struct sim_agent {
     struct uuid id, instance;

@@ -48,6 +48,10 @@ static void plan_project(struct world *w, struct sim_change *c)
     m->has.paused = world_random(w, 2);
     m->paused = m->has.paused && world_random(w, 2);
     m->supersede = PICK(w, supersede);
+    m->has.log_max = world_random(w, 4) == 0;
+    m->log_max = m->has.log_max ? world_ms(w, 0, 3) * 1000 : 0;
+    m->has.log_keep_ms = world_random(w, 4) == 0;
+    m->log_keep_ms = m->has.log_keep_ms ? world_ms(w, 0, 3) * 1000 : 0;
 }
 
 static void plan_group(struct world *w, struct sim_change *c)

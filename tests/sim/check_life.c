@@ -19,7 +19,7 @@ bool check_is_over(const struct world *w)
         if (!t->ended_ms)
             return false;
     for (size_t i = 0; (at = table_next(&w->db.attempts, &i));)
-        if (!at->ended_ms || at->log_state == LOG_OPEN)
+        if (!at->ended_ms || at->log_state == LOG_OPEN || at->is_wanted || (at->log_state == LOG_GAP && log_is_whole(w, at)))
             return false;
     return true;
 }
@@ -50,6 +50,10 @@ static void check_attempt(struct world *w, const struct row_task *t, const struc
     id_short(&t->id, id);
     if (!attempt_is_terminal(at->state) || !at->ended_ms || at->log_state == LOG_OPEN)
         world_fail(w, "attempt %s.%lld is still %s", id, (long long)at->number, name);
+    if (at->is_wanted)
+        world_fail(w, "the log of %s.%lld is asked for in vain", id, (long long)at->number);
+    if (at->log_state == LOG_GAP && log_is_whole(w, at))
+        world_fail(w, "the log of %s.%lld is whole and called a gap", id, (long long)at->number);
     if (at->started_ms && (!run || !run->is_begun))
         world_fail(w, "attempt %s.%lld is said to have started and never ran", id, (long long)at->number);
     if (at->number < t->attempt && !is_retried(t, at))
@@ -141,6 +145,8 @@ static void check_same_key(struct world *w, int k, int i)
     if (!o->plan.idempotency_key || !o->is_kept || strcmp(c->plan.idempotency_key, o->plan.idempotency_key) != 0 ||
         strcmp(c->plan.project, o->plan.project) != 0)
         return;
+    if (c->body == o->body && c->is_joined != o->is_joined)
+        world_fail(w, "clients %d and %d used one key for one request, and only one of them joined a task", k, i);
     if (c->body == o->body && uuid_cmp(&c->answer, &o->answer) != 0)
         world_fail(w, "clients %d and %d used one key for one request and got two tasks", k, i);
     if (c->body != o->body)

@@ -1,4 +1,4 @@
-/* clocks.c - leases, acceptance deadlines and the core's timers, by the steady clock; log.seal until it is answered.
+/* clocks.c - leases, acceptance deadlines and the core's timers, by the steady clock; seals and sinks: seals.c.
  *
  * They stand still while the database is not there, and wait for a process that sleeps. */
 #include <string.h>
@@ -94,6 +94,8 @@ static void lease_tick(struct world *w, const struct packet *p)
             return;
     }
     if (sh)
+        seals_tick(w, sh);
+    if (sh && sh->life == p->life)
         world_in(w, TICK_MS, lease_tick, p);
 }
 
@@ -157,54 +159,6 @@ void clocks_message(struct world *w, struct sim_shell *sh, const struct core_mes
         accept_begin(w, sh, &(struct input_clock){ assign->task_id, assign->attempt, assign->session });
 }
 
-/* --- seals: repeated until the sink has answered ----------------------------------------------------------------- */
-
-static void seal_send(struct world *w, const struct packet *p);
-
-static void sealed(struct world *w, const struct packet *p)
-{
-    const struct msg_log_sealed m = { .task_id = p->task, .attempt = p->attempt,
-                                      .state = p->number >= 0 ? "complete" : "gap",
-                                      .bytes = p->number >= 0 ? p->number : 3, .lines = 1 };
-    const struct msg_head head = { .type = MSG_LOG_SEALED };
-    struct uuid key = attempt_key(&p->task, p->attempt);
-    struct sim_shell *sh = shell_of(w, p, sealed);
-    struct buf frame = { 0 };
-
-    if (!sh)
-        return;
-    table_remove(&sh->seals, &key);
-    msg_to_bin(&head, &m, MSG_MINOR, &frame);
-    shell_frame(w, sh, (struct route){ 0 }, (const uint8_t *)frame.data, frame.len);
-    buf_fini(&frame);
-}
-
-static void seal_send(struct world *w, const struct packet *p)
-{
-    struct uuid key = attempt_key(&p->task, p->attempt);
-    struct sim_shell *sh = shell_of(w, p, seal_send);
-    const struct row_attempt *at = db_attempt(w, &p->task, p->attempt);
-
-    if (!sh || !at || at->log_state != LOG_OPEN)
-        return;
-    if (table_get(&sh->seals, &key) && !world_chance(w, FAULT_LOSS, 15))
-        world_in(w, world_ms(w, 1, 500), sealed, p);
-    table_put(&sh->seals, &key, w);   /* the answer may have come to nothing */
-    world_in(w, REPEAT_MS, seal_send, p);
-}
-
-void seal_begin(struct world *w, struct sim_shell *sh, const struct msg_log_seal *seal)
-{
-    struct packet p = { .shell = sh->index, .life = sh->life, .task = seal->task_id, .attempt = seal->attempt,
-                        .number = seal->has.bytes ? seal->bytes : -1 };
-    struct uuid key = attempt_key(&seal->task_id, seal->attempt);
-
-    if (table_get(&sh->seals, &key))
-        return;
-    table_put(&sh->seals, &key, w);
-    seal_send(w, &p);
-}
-
 /* --- the core's life --------------------------------------------------------------------------------------------- */
 
 struct watched {
@@ -238,8 +192,14 @@ static void watch_unsealed(void *arg, const char *sink, const struct msg_log_sea
 {
     const struct watched *on = arg;
 
-    (void)sink;
-    seal_begin(on->w, on->sh, seal);
+    seal_begin(on->w, on->sh, sink, seal);
+}
+
+static void watch_sink(void *arg, const char *name, enum sink_state state, bool has_row)
+{
+    const struct watched *on = arg;
+
+    presence_begin(&on->sh->sinks[sink_by_name(on->w, name)], state, has_row, (uint64_t)on->w->now_ms);
 }
 
 static void watch_connection(void *arg, const struct uuid *agent, int64_t session, struct route to)
@@ -255,7 +215,7 @@ static void watch_connection(void *arg, const struct uuid *agent, int64_t sessio
 void clocks_begin(struct world *w, struct sim_shell *sh)
 {
     static const struct core_watch watch = { .agent = watch_agent, .assignment = watch_assignment, .timer = watch_timer,
-                                             .unsealed = watch_unsealed };
+                                             .unsealed = watch_unsealed, .sink = watch_sink };
     static const struct core_watch before = { .connection = watch_connection };
     struct packet p = { .shell = sh->index, .life = sh->life };
     struct watched on = { w, sh };

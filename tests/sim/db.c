@@ -68,6 +68,10 @@ static void put_attempt(struct world *w, const struct row_attempt *in)
     row->driver = keep(w, in->driver);
     row->workspace = keep(w, in->workspace);
     row->sink = keep(w, in->sink);
+    row->segment = NULL;
+    check_log_change(w, before, row);
+    if (before && before->log_state == LOG_GAP && row->log_state == LOG_COMPLETE)
+        w->counts.lates++;
     if (before && strcmp(before->sink, row->sink) != 0)
         world_fail(w, "attempt %s.%lld moves to another sink", id_short(&in->task_id, id), (long long)in->number);
     table_put(&w->db.attempts, &key, row);
@@ -123,17 +127,38 @@ static void put_keys(struct world *w, const struct effects *fx)
     }
 }
 
-static void put_late(struct world *w, const struct row_late *in)
+static void put_segment(struct world *w, const struct row_segment *in)
 {
-    const struct row_attempt *before = db_attempt(w, &in->task_id, in->attempt);
     struct uuid key = attempt_key(&in->task_id, in->attempt);
-    struct row_attempt *row;
+    const struct sim_segments *before = table_get(&w->db.segments, &key);
+    struct sim_segments *all = arena_alloc(&w->arena, sizeof *all);
+    struct row_segment *row = arena_dup(&w->arena, in, sizeof *in);
+    char id[16];
 
-    if (!before || before->state != ATTEMPT_LOST || before->late_state >= 0)
+    row->sink = keep(w, in->sink);
+    if (before)
+        *all = *before;
+    if (all->n && all->v[all->n - 1]->offset == in->offset)
+        all->n--;
+    if (!db_attempt(w, &in->task_id, in->attempt) || all->n == SEGMENTS_MAX ||
+        (all->n && (all->v[all->n - 1]->offset > in->offset || all->v[all->n - 1]->chunk > in->chunk))) {
+        world_fail(w, "a segment of %s.%lld begins at %lld, behind others", id_short(&in->task_id, id),
+                   (long long)in->attempt, (long long)in->offset);
         return;
-    row = arena_dup(&w->arena, before, sizeof *before);
-    row->late_state = (int)in->state;
-    table_put(&w->db.attempts, &key, row);
+    }
+    all->v[all->n++] = row;
+    table_put(&w->db.segments, &key, all);
+    w->counts.moves++;
+}
+
+static void put_sinks(struct world *w, const struct effects *fx)
+{
+    for (size_t i = 0; i < fx->sinks.n; i++) {
+        struct row_sink *row = arena_dup(&w->arena, &fx->sinks.v[i], sizeof *row);
+        struct uuid key = table_key_text(row->name, NULL);
+        row->name = keep(w, row->name);
+        table_put(&w->db.sinks, &key, row);
+    }
 }
 
 static void put_event(struct world *w, const struct row_event *ev)
@@ -200,13 +225,14 @@ enum db_answer db_commit(struct world *w, struct sim_shell *sh)
         put_agent(w, &fx->agents.v[i]);
     for (size_t i = 0; i < fx->tasks.n; i++)
         put_task(w, &fx->tasks.v[i]);
+    put_sinks(w, fx);
     for (size_t i = 0; i < fx->attempts.n; i++)
         if (w->bug != BUG_LOST_ROWS || world_random(w, 50) > 0)
             put_attempt(w, &fx->attempts.v[i]);
+    for (size_t i = 0; i < fx->segments.n; i++)
+        put_segment(w, &fx->segments.v[i]);
     put_shares(w, fx);
     put_keys(w, fx);
-    for (size_t i = 0; i < fx->lates.n; i++)
-        put_late(w, &fx->lates.v[i]);
     for (size_t i = 0; i < fx->events.n; i++)
         put_event(w, &fx->events.v[i]);
     return DB_DONE;
@@ -220,4 +246,6 @@ void db_fini(struct sim_db *db)
     table_fini(&db->projects);
     table_fini(&db->groups);
     table_fini(&db->keys);
+    table_fini(&db->sinks);
+    table_fini(&db->segments);
 }

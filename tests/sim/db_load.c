@@ -24,7 +24,7 @@ static bool has_attempt(const struct world *w, const struct row_task *t, bool is
 {
     for (int64_t n = 1; n <= t->attempt; n++) {
         const struct row_attempt *at = db_attempt(w, &t->id, n);
-        if (at && (is_open ? !at->ended_ms : at->log_state == LOG_OPEN))
+        if (at && (is_open ? !at->ended_ms : at->log_state == LOG_OPEN || at->is_wanted))
             return true;
     }
     return false;
@@ -40,6 +40,16 @@ bool db_is_loaded(const struct world *w, const struct row_task *t, int64_t now_m
     return !t->ended_ms || is_recent(t, now_ms) || has_attempt(w, t, false);
 }
 
+static void add_attempt(const struct world *w, struct rows *r, const struct row_attempt *at)
+{
+    struct uuid key = attempt_key(&at->task_id, at->number);
+    const struct sim_segments *segments = table_get(&w->db.segments, &key);
+    struct row_attempt *row = &r->attempts[r->all.n_attempts++];
+
+    *row = *at;
+    row->segment = segments ? segments->v[segments->n - 1] : NULL;
+}
+
 static void add_task(struct world *w, struct rows *r, const struct row_task *t)
 {
     bool forgets = w->bug == BUG_FORGOTTEN_ASSIGNMENTS && t->state == TASK_ASSIGNED && r->all.is_partial;
@@ -53,7 +63,7 @@ static void add_task(struct world *w, struct rows *r, const struct row_task *t)
     for (int64_t n = 1; n <= row->attempt; n++) {
         const struct row_attempt *at = db_attempt(w, &t->id, n);
         if (at)
-            r->attempts[r->all.n_attempts++] = *at;
+            add_attempt(w, r, at);
     }
 }
 
@@ -100,10 +110,15 @@ static void add_settings(struct world *w, struct rows *r)
     struct row_agent *agents = arena_alloc(r->arena, (w->db.agents.used + 1) * sizeof *agents);
     struct row_project *projects = arena_alloc(r->arena, (w->db.projects.used + 1) * sizeof *projects);
     struct row_group *groups = arena_alloc(r->arena, (w->db.groups.used + 1) * sizeof *groups);
+    struct row_sink *sinks = arena_alloc(r->arena, (w->db.sinks.used + 1) * sizeof *sinks);
     const struct row_project *project;
     const struct row_agent *agent;
     const struct row_group *group;
+    const struct row_sink *sink;
 
+    for (size_t at = 0; (sink = table_next(&w->db.sinks, &at));)
+        sinks[r->all.n_sinks++] = *sink;
+    r->all.sinks = sinks;
     for (size_t at = 0; (agent = table_next(&w->db.agents, &at));)
         agents[r->all.n_agents++] = *agent;
     for (size_t at = 0; (project = table_next(&w->db.projects, &at));)
@@ -154,6 +169,36 @@ static bool is_wanted(const struct world *w, const struct row_task *t, enum page
            (!t->ended_ms && is_fresh(w, t));
 }
 
+static struct rows *rows_new(struct world *w, struct arena *arena)
+{
+    struct rows *r = arena_alloc(arena, sizeof *r);
+
+    r->arena = arena;
+    r->tasks = arena_alloc(arena, (w->db.tasks.used + 1) * sizeof *r->tasks);
+    r->attempts = arena_alloc(arena, (w->db.attempts.used + 1) * sizeof *r->attempts);
+    r->all.tasks = r->tasks;
+    r->all.attempts = r->attempts;
+    r->all.epoch = w->db.epoch;
+    r->all.seq = w->db.seq;
+    r->all.now_ms = w->db.now_ms;
+    return r;
+}
+
+const struct core_rows *db_rows_of(struct world *w, struct arena *arena, const struct uuid *ids, size_t n)
+{
+    struct rows *r = rows_new(w, arena);
+    const struct row_task *t;
+
+    for (size_t i = 0; i < n; i++) {
+        bool is_there = false;
+        for (size_t k = 0; k < r->all.n_tasks; k++)
+            is_there |= uuid_cmp(&r->tasks[k].id, &ids[i]) == 0;
+        if (!is_there && (t = db_task(w, &ids[i])))
+            add_task(w, r, t);
+    }
+    return &r->all;
+}
+
 const struct core_rows *db_rows(struct world *w, struct arena *arena, enum page page, struct uuid *from)
 {
     static const struct uuid end = { { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
@@ -163,15 +208,7 @@ const struct core_rows *db_rows(struct world *w, struct arena *arena, enum page 
 
     if (page == PAGE_MORE && uuid_cmp(from, &end) == 0)
         return NULL;
-    r = arena_alloc(arena, sizeof *r);
-    r->arena = arena;
-    r->tasks = arena_alloc(r->arena, (w->db.tasks.used + 1) * sizeof *r->tasks);
-    r->attempts = arena_alloc(r->arena, (w->db.attempts.used + 1) * sizeof *r->attempts);
-    r->all.tasks = r->tasks;
-    r->all.attempts = r->attempts;
-    r->all.epoch = w->db.epoch;
-    r->all.seq = w->db.seq;
-    r->all.now_ms = w->db.now_ms;
+    r = rows_new(w, arena);
     r->all.is_partial = page == PAGE_FIRST;
     if (page == PAGE_MORE) {
         add_page(w, r, from);

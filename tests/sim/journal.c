@@ -97,6 +97,8 @@ static void add_attempts(uint64_t *d, const struct effects *fx)
         add_int(d, at->late_state);
         add_int(d, at->stop);
         add_int(d, at->log_state);
+        add_int(d, at->is_wanted);
+        add_int(d, at->log_bytes);
         add_text(d, at->sink);
         add_text(d, at->message);
     }
@@ -119,6 +121,21 @@ static void add_events(uint64_t *d, const struct effects *fx)
     }
 }
 
+static void add_logs(uint64_t *d, const struct effects *fx)
+{
+    for (size_t i = 0; i < fx->sinks.n; i++) {
+        add_text(d, fx->sinks.v[i].name);
+        add_int(d, fx->sinks.v[i].state);
+        add_int(d, fx->sinks.v[i].since_ms);
+    }
+    for (size_t i = 0; i < fx->segments.n; i++) {
+        add_bytes(d, &fx->segments.v[i].task_id, sizeof fx->segments.v[i].task_id);
+        add_int(d, fx->segments.v[i].attempt);
+        add_int(d, fx->segments.v[i].offset);
+        add_text(d, fx->segments.v[i].sink);
+    }
+}
+
 static void add_others(uint64_t *d, const struct effects *fx)
 {
     for (size_t i = 0; i < fx->agents.n; i++) {
@@ -131,6 +148,8 @@ static void add_others(uint64_t *d, const struct effects *fx)
         add_text(d, fx->projects.v[i].name);
         add_int(d, fx->projects.v[i].weight);
         add_int(d, fx->projects.v[i].is_paused);
+        add_int(d, fx->projects.v[i].log_max);
+        add_int(d, fx->projects.v[i].log_keep_ms);
     }
     for (size_t i = 0; i < fx->groups.n; i++) {
         add_text(d, fx->groups.v[i].name);
@@ -170,6 +189,7 @@ uint64_t effects_digest(const struct effects *fx)
     add_tasks(&d, fx);
     add_attempts(&d, fx);
     add_events(&d, fx);
+    add_logs(&d, fx);
     add_others(&d, fx);
     add_messages(&d, fx);
     return d;

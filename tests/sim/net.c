@@ -37,7 +37,7 @@ static void arrive(struct world *w, const struct packet *p)
 /* A connection keeps its order; what is late all the same is a fact that no order is promised for. */
 static bool may_be_late(enum msg_type type)
 {
-    return type != MSG_AGENT_GONE && type != MSG_AGENT_HELLO;
+    return type != MSG_AGENT_GONE && type != MSG_AGENT_HELLO && type != MSG_LOG_MOVED;
 }
 
 void net_up(struct world *w, struct packet way, enum msg_type type, const void *message)

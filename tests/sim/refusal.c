@@ -99,6 +99,9 @@ static void run_again(struct sim_shell *sh)
     kept_move(&sh->flight_inputs, &sh->filling_inputs);
     kept_move(&sh->flight_inputs, &sh->waiting);
     kept_move(&sh->flight_inputs, &sh->held);
+    kept_move(&sh->flight_inputs, &sh->recalling);
+    for (size_t i = 0; i < sh->flight_inputs.n; i++)
+        sh->flight_inputs.v[i]->is_recalled = false;   /* what was fetched went into the core that is no more */
     forget_loaded(&sh->flight_inputs);
     kept_move(&sh->waiting, &sh->flight_inputs);
 }

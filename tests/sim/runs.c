@@ -74,7 +74,7 @@ static void say_result(struct world *w, int agent, const struct sim_attempt *at)
 {
     struct msg_task_result m = { .session = w->agents[agent].session, .task_id = at->task, .attempt = at->number,
                                  .outcome = at->outcome, .cause = at->cause, .message = at->is_bad ? "bad" : NULL,
-                                 .log_bytes = 7 * at->chunks, .log_lines = at->chunks, .log_chunks = at->chunks,
+                                 .log_bytes = CHUNK_BYTES * at->chunks, .log_lines = at->chunks, .log_chunks = at->chunks,
                                  .log_head = { (const uint8_t *)"0123456789abcdef0123456789abcdef", 32 } };
 
     m.exit_code = at->exit_code;
@@ -199,7 +199,7 @@ static void begin(struct world *w, int agent, const struct msg_task_assign *m)
 
     world_trace(w, "agent %d begins %s.%lld", agent, id_short(&m->task_id, id), (long long)m->attempt);
     *at = (struct sim_attempt){ .task = m->task_id, .number = m->attempt, .exit_code = -1 };
-    at->chunks = world_random(w, 5) > 0;   /* some say nothing at all */
+    ship_begin(w, agent, m);
     at->is_bad = world_chance(w, FAULT_REFUSAL, 3);
     at->is_stubborn = world_chance(w, FAULT_AGENT, 6);
     run_note(w, &m->task_id, m->attempt, agent)->is_begun = true;
@@ -228,31 +228,22 @@ void runs_assigned(struct world *w, int agent, const struct msg_task_assign *m)
         begin(w, agent, m);
 }
 
-static void forget(struct world *w, const struct packet *p)
-{
-    struct sim_agent *a = &w->agents[p->agent];
-    struct sim_attempt *at = held_find(a, &p->task, p->attempt);
-
-    if (at && at->is_result_known)
-        held_drop(w, a, at, false);
-}
-
 void runs_acked(struct world *w, int agent, const struct msg_task_ack *m)
 {
     struct sim_agent *a = &w->agents[agent];
     struct sim_attempt *at = held_find(a, &m->task_id, m->attempt);
-    struct packet p = { .agent = agent, .task = m->task_id, .attempt = m->attempt };
 
     if (!at)
         return;
+    if (strcmp(m->fact, "moved") == 0)
+        ship_moved(w, agent, m);
     if (strcmp(m->fact, "accept") == 0)
         at->is_accepted = true;
     if (strcmp(m->fact, "prepared") == 0)
         at->is_prepared = true;
     if (strcmp(m->fact, "result") != 0 || !at->is_finished || at->is_result_known)
         return;
-    at->is_result_known = at->is_accepted = true;   /* its log is still on the way */
-    world_in(w, world_ms(w, 0, 3000), forget, &p);
+    at->is_result_known = at->is_accepted = true;   /* its log is still on the way: ships.c */
 }
 
 static void stop_done(struct world *w, const struct packet *p)

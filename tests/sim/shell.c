@@ -40,41 +40,48 @@ struct kept *shell_keep(struct world *w, enum input_kind kind, struct route from
 static bool is_message(enum input_kind kind)
 {
     return kind != INPUT_LEAD && kind != INPUT_GONE && kind != INPUT_LEASE_OUT && kind != INPUT_ACCEPT_OUT &&
-           kind != INPUT_GIVE_UP && kind != INPUT_TIMER && kind != INPUT_LOADED;
+           kind != INPUT_GIVE_UP && kind != INPUT_TIMER && kind != INPUT_LOADED && kind != INPUT_SINK &&
+           kind != INPUT_SEALED;
+}
+
+struct input input_of(const struct kept *k, struct arena *arena)
+{
+    struct input in = { k->kind, k->at_ms, k->from, k->data };
+    struct msg_head head;
+    void *message;
+
+    if (is_message(k->kind) && msg_from_bin(k->data, k->len, arena, &head, &message, NULL) == 0)
+        in.message = message;
+    return in;
 }
 
 void input_run(struct core *core, const struct kept *k, struct effects *fx)
 {
-    struct input in = { k->kind, k->at_ms, k->from, k->data };
     struct arena arena = { 0 };
-    struct msg_head head;
-    void *message;
+    struct input in = input_of(k, &arena);
 
-    if (is_message(k->kind) && msg_from_bin(k->data, k->len, &arena, &head, &message, NULL) == 0)
-        in.message = message;
     core_step(core, &in, fx);
     arena_fini(&arena);
 }
 
 static bool needs_all(const struct sim_shell *sh, const struct kept *k)
 {
-    struct input in = { k->kind, k->at_ms, k->from, k->data };
     struct arena arena = { 0 };
-    struct msg_head head;
-    void *message;
-    bool is;
+    struct input in = input_of(k, &arena);
+    bool is = core_needs_all(sh->core, &in);
 
-    if (is_message(k->kind) && msg_from_bin(k->data, k->len, &arena, &head, &message, NULL) == 0)
-        in.message = message;
-    is = core_needs_all(sh->core, &in);
     arena_fini(&arena);
     return is;
 }
 
-static void run(struct sim_shell *sh, struct kept *k)
+void shell_run(struct world *w, struct sim_shell *sh, struct kept *k)
 {
     if (!sh->is_whole && needs_all(sh, k)) {
         kept_add(&sh->held, k);
+        return;
+    }
+    if (!k->is_recalled && recall_is_needed(sh, k)) {
+        recall_add(w, sh, k);
         return;
     }
     if (!sh->filling_inputs.n)
@@ -87,7 +94,7 @@ static void run(struct sim_shell *sh, struct kept *k)
 void shell_take(struct world *w, struct sim_shell *sh, struct kept *k)
 {
     if (sh->core && !sh->waiting.n)
-        run(sh, k);
+        shell_run(w, sh, k);
     else
         kept_add(&sh->waiting, k);
     shell_pump(w, sh);
@@ -114,7 +121,7 @@ void shell_loaded(struct world *w, struct sim_shell *sh, bool is_all)
 
     k->at_ms = wall_ms(w, sh);
     sh->is_whole = is_all;
-    run(sh, k);
+    shell_run(w, sh, k);
     if (is_all) {
         kept_move(&sh->held, &sh->waiting);
         kept_move(&sh->waiting, &sh->held);
@@ -128,7 +135,7 @@ static const struct {
 } kinds[] = {
     { MSG_TASK_SUBMIT, INPUT_SUBMIT },     { MSG_AGENT_HELLO, INPUT_HELLO },     { MSG_TASK_ACCEPT, INPUT_ACCEPT },
     { MSG_TASK_DECLINE, INPUT_DECLINE },   { MSG_TASK_PREPARED, INPUT_PREPARED }, { MSG_TASK_RESULT, INPUT_RESULT },
-    { MSG_LOG_SEALED, INPUT_SEALED },      { MSG_TASK_CANCEL, INPUT_CANCEL },    { MSG_AGENT_SET, INPUT_AGENT_SET },
+    { MSG_LOG_MOVED, INPUT_MOVED },        { MSG_TASK_CANCEL, INPUT_CANCEL },    { MSG_AGENT_SET, INPUT_AGENT_SET },
     { MSG_PROJECT_SET, INPUT_PROJECT_SET }, { MSG_GROUP_SET, INPUT_GROUP_SET },  { MSG_QUEUE_SET, INPUT_QUEUE_SET },
     { MSG_TASK_WHY, INPUT_WHY },
 };
@@ -168,18 +175,48 @@ void shell_frame(struct world *w, struct sim_shell *sh, struct route from, const
 
 /* --- messages ---------------------------------------------------------------------------------------------------- */
 
+/* --bug early-moved: this acknowledgement has left already. */
+static bool is_told_early(const struct world *w, const struct core_message *m)
+{
+    return w->bug == BUG_EARLY_MOVED && m->type == MSG_TASK_ACK &&
+           strcmp(((const struct msg_task_ack *)m->message)->fact, "moved") == 0;
+}
+
+static void tell_early(struct world *w, struct sim_shell *sh)
+{
+    for (size_t i = 0; i < sh->flight.messages.n; i++)
+        if (is_told_early(w, &sh->flight.messages.v[i]))
+            net_down(w, sh, &sh->flight.messages.v[i]);
+}
+
+/* --bug move-again: what was asked once is asked for another sink, whatever has become of it. */
+static void move_again(struct world *w, struct sim_shell *sh)
+{
+    for (size_t i = 0; w->bug == BUG_MOVE_AGAIN && i < sh->flight.segments.n; i++) {
+        const struct row_segment *row = &sh->flight.segments.v[i];
+        const struct row_attempt *at = db_attempt(w, &row->task_id, row->attempt);
+        const struct msg_log_move m = { .epoch = sh->epoch, .task_id = row->task_id, .attempt = row->attempt,
+                                        .sink = at->sink };
+        check_move(w, &(struct effects){ 0 }, &m);
+    }
+}
+
 static void release(struct world *w, struct sim_shell *sh, struct effects *fx)
 {
     for (size_t i = 0; i < fx->messages.n; i++) {
         const struct core_message *m = &fx->messages.v[i];
         clocks_message(w, sh, m);
         if (m->sink)
-            seal_begin(w, sh, m->message);
+            seal_begin(w, sh, m->sink, m->message);
+        else if (is_told_early(w, m))
+            continue;
         else
             net_down(w, sh, m);
     }
     for (size_t i = 0; i < fx->timers.n; i++)
         clocks_timer(w, sh, &fx->timers.v[i]);
+    for (size_t i = 0; i < fx->attempts.n; i++)
+        seal_done(sh, &fx->attempts.v[i]);
     fx->messages.n = fx->timers.n = 0;
 }
 
@@ -289,6 +326,8 @@ void shell_committed(struct world *w, struct sim_shell *sh)
     sh->is_in_flight = false;
     sh->next_batch++;
     check_reasons(w, sh);
+    check_logs(w, sh);
+    move_again(w, sh);
     release(w, sh, &sh->flight);
     effects_fini(&sh->flight);
     kept_fini(&sh->flight_inputs);
@@ -314,6 +353,7 @@ static void batch_close(struct world *w, struct sim_shell *sh)
     sh->began_whole = sh->fills_whole;
     if (!effects_have_rows(&sh->flight)) {   /* answers only: everything they say is committed */
         check_reasons(w, sh);
+        check_logs(w, sh);
         release(w, sh, &sh->flight);
         effects_fini(&sh->flight);
         kept_fini(&sh->flight_inputs);
@@ -327,6 +367,7 @@ static void batch_close(struct world *w, struct sim_shell *sh)
         core_dump(sh->core, &sh->dump);
     if (w->bug == BUG_EARLY_MESSAGES)
         release(w, sh, &sh->flight);
+    tell_early(w, sh);
     shell_send(w, sh);
 }
 
@@ -347,7 +388,7 @@ void shell_pump(struct world *w, struct sim_shell *sh)
     while (!is_alone && sh->waiting.n && !(sh->waiting.v[0]->is_alone && sh->filling_inputs.n)) {
         struct kept *k = next_waiting(sh);
         is_alone = k->is_alone;
-        run(sh, k);
+        shell_run(w, sh, k);
     }
     if (sh->filling.messages.n || sh->filling_inputs.n || effects_have_rows(&sh->filling))
         batch_close(w, sh);
@@ -379,6 +420,7 @@ void shell_end(struct world *w, struct sim_shell *sh, enum shell_state state)
     kept_fini(&sh->filling_inputs);
     kept_fini(&sh->waiting);
     kept_fini(&sh->held);
+    kept_fini(&sh->recalling);
     table_fini(&sh->seals);
     sh->is_cut = false;
     sh->epoch = 0;
@@ -396,6 +438,7 @@ void shell_fini(struct sim_shell *sh)
     kept_fini(&sh->filling_inputs);
     kept_fini(&sh->waiting);
     kept_fini(&sh->held);
+    kept_fini(&sh->recalling);
     buf_fini(&sh->dump);
     journal_fini(&sh->journal);
     table_fini(&sh->seals);

@@ -5,6 +5,8 @@
 
 #include "lib/table.h"
 #include "scheduler/core.h"
+#include "scheduler/presence.h"
+#include "tests/sim/logs.h"
 
 struct world;
 
@@ -17,6 +19,7 @@ struct kept {
     struct route from;
     int64_t at_ms;
     bool is_alone;                   /* SQL refused a batch it was in: it gets one of its own */
+    bool is_recalled;                /* the rows of tasks that it speaks of were fetched */
     size_t len;
     _Alignas(16) uint8_t data[];
 };
@@ -46,6 +49,8 @@ struct journal {
 };
 void journal_add(struct journal *j, struct journal_entry entry);
 uint64_t effects_digest(const struct effects *fx);
+/* Its message, in the arena. */
+struct input input_of(const struct kept *k, struct arena *arena);
 void input_run(struct core *core, const struct kept *k, struct effects *fx);
 
 enum shell_state {
@@ -77,6 +82,7 @@ struct sim_shell {
     bool is_cut;                     /* from the database; clocks stand still */
     struct effects flight, filling;
     struct kept_list flight_inputs, filling_inputs, waiting, held; /* held: until the core is whole */
+    struct kept_list recalling;      /* until the tasks they speak of are fetched */
     bool is_in_flight, is_applied;   /* is_applied: the database has the batch, whatever the shell knows */
     bool is_selected;                /* of the batch: the leader row was read before */
     bool fills_whole;                /* of the batch that fills: its first input met a core that was whole */
@@ -86,7 +92,8 @@ struct sim_shell {
     struct journal journal;
     struct sim_lease leases[4];      /* by agent */
     int64_t heard_ms[2];             /* by gateway */
-    struct table seals;              /* attempts whose seal is repeated */
+    struct table seals;              /* struct sim_seal, by attempt_key */
+    struct presence sinks[SINKS_MAX];
 };
 
 void shells_start(struct world *w);
@@ -96,6 +103,7 @@ bool shell_leads(const struct world *w, const struct sim_shell *sh); /* is awake
 /* shell.c */
 struct kept *shell_keep(struct world *w, enum input_kind kind, struct route from, const void *data, size_t len);
 void shell_take(struct world *w, struct sim_shell *sh, struct kept *k);
+void shell_run(struct world *w, struct sim_shell *sh, struct kept *k);
 void shell_clock(struct world *w, struct sim_shell *sh, enum input_kind kind, const void *data, size_t len);
 void shell_frame(struct world *w, struct sim_shell *sh, struct route from, const uint8_t *frame, size_t len);
 void shell_loaded(struct world *w, struct sim_shell *sh, bool is_all);
@@ -112,7 +120,10 @@ void lead_disconnected(struct world *w, struct sim_shell *sh);
 void lead_sleep(struct world *w, struct sim_shell *sh);
 /* refusal.c */
 void refusal_begin(struct world *w, struct sim_shell *sh, bool exists);
-/* clocks.c: leases, deadlines, timers; seals.c */
+/* recall.c */
+bool recall_is_needed(const struct sim_shell *sh, const struct kept *k);
+void recall_add(struct world *w, struct sim_shell *sh, struct kept *k);
+/* clocks.c: leases, deadlines, timers */
 void clocks_begin(struct world *w, struct sim_shell *sh);
 void clocks_loaded(struct world *w, struct sim_shell *sh);
 void clocks_go(struct world *w, struct sim_shell *sh);
@@ -120,7 +131,6 @@ void clocks_message(struct world *w, struct sim_shell *sh, const struct core_mes
 void clocks_timer(struct world *w, struct sim_shell *sh, const struct core_timer *t);
 void clocks_heard(struct world *w, struct sim_shell *sh, const struct msg_agent_alive *m, uint64_t peer);
 void clocks_gone(struct world *w, struct sim_shell *sh, int64_t session);
-void seal_begin(struct world *w, struct sim_shell *sh, const struct msg_log_seal *seal);
 /* journal.c */
 void journal_replay(struct world *w, struct sim_shell *sh);
 void journal_fini(struct journal *j);

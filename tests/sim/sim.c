@@ -23,7 +23,7 @@ struct options {
 };
 
 struct totals {
-    long long commits, crashes, takeovers, fenced, resumed, refused, inputs, replays;
+    long long commits, crashes, takeovers, fenced, resumed, refused, inputs, replays, moves, recalls, lates;
 };
 
 static int run_one(uint64_t seed, const struct options *o, bool is_traced, struct totals *t)
@@ -42,6 +42,9 @@ static int run_one(uint64_t seed, const struct options *o, bool is_traced, struc
     t->refused += w->counts.refused;
     t->inputs += w->counts.inputs;
     t->replays += w->counts.replays;
+    t->moves += w->counts.moves;
+    t->recalls += w->counts.recalls;
+    t->lates += w->counts.lates;
     if (result < 0)
         printf("seed %llu: %s\n", (unsigned long long)seed, w->failure);
     mem_free(&w);
@@ -109,7 +112,8 @@ int main(int argc, char **argv)
         return 1;
     }
     printf("seeds %llu ok (%lld inputs, %lld commits, %lld crashes, %lld takeovers, %lld fenced, %lld resumed, "
-           "%lld refused, %lld journals run again)\n", o.seeds, t.inputs, t.commits, t.crashes, t.takeovers, t.fenced,
-           t.resumed, t.refused, t.replays);
+           "%lld refused, %lld journals run again; logs: %lld moved, %lld completed late, %lld inputs about forgotten "
+           "tasks)\n", o.seeds, t.inputs, t.commits, t.crashes, t.takeovers, t.fenced, t.resumed, t.refused, t.replays,
+           t.moves, t.lates, t.recalls);
     return 0;
 }

@@ -158,12 +158,14 @@ static void world_fini(struct world *w)
     table_fini(&w->runs);
     table_fini(&w->notes);
     table_fini(&w->owners);
+    for (int i = 0; i < SINKS_MAX; i++)
+        table_fini(&w->sinks[i].stores);
     arena_fini(&w->arena);
 }
 
 static void world_start(struct world *w, uint64_t seed)
 {
-    static const char *const sinks[] = { "sink-1", "sink-2" };
+    static const char *const sinks[] = { "sink-1", "sink-2", "sink-3" };
 
     w->seed = w->chance = seed;
     w->jump_ms = -1;
@@ -175,10 +177,11 @@ static void world_start(struct world *w, uint64_t seed)
     w->config = (struct core_config){
         .tries = 3, .killed_agents = world_ms(w, 1, 4), .lease_ms = w->lease_ms, .heartbeat_ms = w->lease_ms / 4,
         .ageing_ms = 10000, .retry_ms = 500, .retry_max_ms = 5000, .stop_ms = 6000,
-        .sinks = sinks, .n_sinks = 1 + (size_t)world_random(w, 2),
+        .sinks = sinks, .n_sinks = 1 + (size_t)world_random(w, SINKS_MAX),
     };
     shells_start(w);
     net_start(w);
+    sinks_start(w);
     agents_start(w);
     clients_start(w);
     changes_start(w);

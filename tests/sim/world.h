@@ -13,6 +13,7 @@
 #include "lib/table.h"
 #include "tests/sim/agents.h"
 #include "tests/sim/check.h"
+#include "tests/sim/logs.h"
 #include "tests/sim/people.h"
 #include "tests/sim/shell.h"
 
@@ -46,6 +47,7 @@ enum fault {
     FAULT_DATABASE,  /* the connection is lost in the middle of a commit */
     FAULT_REFUSAL,   /* inputs that SQL refuses */
     FAULT_CLOCK,     /* wall clocks jump by hours, both ways */
+    FAULT_SINK,      /* log sinks are away, or full */
     FAULTS
 };
 
@@ -67,7 +69,8 @@ typedef void happen_fn(struct world *w, const struct packet *p);
 
 /* --- db.c: the rows, as committed; db_load.c: cores from them */
 struct sim_db {
-    struct table tasks, attempts, agents, projects, groups, keys; /* struct row_... in w->arena, never changed there */
+    struct table tasks, attempts, agents, projects, groups, keys, sinks; /* struct row_... in w->arena, never changed there */
+    struct table segments;           /* struct sim_segments, by attempt_key */
     bool is_paused;
     int64_t epoch, batch, seq, now_ms;
 };
@@ -82,6 +85,7 @@ void db_fini(struct sim_db *db);
  * of their ids, then what they wait for and all keys, then NULL. *from moves on. */
 enum page { PAGE_ALL, PAGE_FIRST, PAGE_MORE };
 const struct core_rows *db_rows(struct world *w, struct arena *arena, enum page page, struct uuid *from);
+const struct core_rows *db_rows_of(struct world *w, struct arena *arena, const struct uuid *ids, size_t n);
 
 /* --- net.c: gateways, and the ways between everybody */
 struct sim_gateway {
@@ -114,6 +118,7 @@ struct world {
     struct sim_db db;
     struct sim_shell shells[SHELLS];
     struct sim_gateway gateways[GATEWAYS];
+    struct sim_sink sinks[SINKS_MAX];
     struct sim_agent agents[AGENTS_MAX];
     int n_agents;
     struct sim_client clients[CLIENTS_MAX];
@@ -131,7 +136,7 @@ struct world {
     int64_t trouble_ms;      /* when the farm last had no leader that could act */
     int64_t jump_ms;         /* when a wall clock jumped; -1: never */
     struct {
-        int64_t commits, crashes, takeovers, fenced, refused, resumed, inputs, replays;
+        int64_t commits, crashes, takeovers, fenced, refused, resumed, inputs, replays, moves, recalls, lates;
     } counts;
 };
 

@@ -15,12 +15,19 @@ INSERT INTO orion.log_segment (task_id, attempt, from_offset, sink)
 SQL
 ok $? "with a task, an attempt and its log in two pieces"
 for file in "$TEST_TOP"/sql/0*.sql; do
-    case $file in */0001_*) continue ;; esac
+    case $file in
+    */0001_*) continue ;;
+    */0003_*) old -c "INSERT INTO orion.idempotency (project, key, body_hash) VALUES ('default', 'k', '\x00')" ;;
+    esac
     old -1 -f - <"$file" >/dev/null; ok $? "$(basename "$file") applies"
 done
 is "$(old -c "SELECT t.state, a.state, a.sink, t.priority FROM orion.task t JOIN orion.attempt a ON a.task_id = t.id")" \
     "succeeded|succeeded|sink-0|normal" "the rows are there, the log's first sink in its attempt"
 is "$(old -c 'SELECT from_offset, sink FROM orion.log_segment')" "70|sink-70" "later pieces stay where they were"
+is "$(old -c "SELECT log_wanted IS NULL, log_lost FROM orion.attempt JOIN orion_api_v1.attempts USING (task_id, number)")" "t|f" \
+    "nothing more is wanted of old logs"
+is "$(old -c "SELECT joined FROM orion.idempotency")" f "old keys made their tasks"
+is "$(old -c "SELECT log_max_bytes IS NULL, log_keep_ms IS NULL FROM orion_api_v1.projects")" "t|t" "projects have no limits"
 is "$(old -c "SELECT count(*) FROM orion_api_v1.tasks WHERE state = 'succeeded' AND cause <> state")" 1 "the views go on"
 is "$(old -c "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid")" "" "every index is valid"
 for table in task attempt; do

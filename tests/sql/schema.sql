@@ -4,7 +4,7 @@ SELECT no_plan();
 SELECT has_schema('orion');
 SELECT has_schema('orion_api_v1');
 SELECT tables_are('orion', ARRAY(SELECT relname FROM pg_class WHERE relnamespace = 'orion'::regnamespace AND relkind IN ('r', 'p')
-    AND (relispartition OR relname IN ('schema_version', 'leader', 'project', 'agent', 'task', 'attempt', 'log_segment', 'event', 'idempotency', 'concurrency_group', 'queue'))),
+    AND (relispartition OR relname IN ('schema_version', 'leader', 'project', 'agent', 'task', 'attempt', 'log_segment', 'event', 'idempotency', 'concurrency_group', 'queue', 'log_sink'))),
     'no table that nobody planned');
 
 SELECT is_partitioned('orion', t, t || ' is partitioned') FROM unnest(ARRAY['task', 'attempt', 'log_segment', 'event']) t;
@@ -33,6 +33,10 @@ SELECT throws_ok(format('INSERT INTO orion.concurrency_group VALUES (%L, %s)', n
 SELECT throws_ok(format('INSERT INTO orion.project (name, weight) VALUES (%L, %s)', 'p', w), '23514', NULL, 'a weight of ' || w || ' is refused')
     FROM unnest(ARRAY[0, 1001]) w;
 SELECT throws_ok($$INSERT INTO orion.project (name, supersede) VALUES ('p', 'all')$$, '23514', NULL, 'an unknown supersede is refused');
+SELECT throws_ok(format('INSERT INTO orion.project (name, %s) VALUES (%L, 0)', c, 'p'), '23514', NULL, c || ' is NULL or more than nothing')
+    FROM unnest(ARRAY['log_max_bytes', 'log_keep_ms']) c;
+SELECT throws_ok($$INSERT INTO orion.log_sink VALUES ('sink-1', 'asleep', now())$$, '23514', NULL, 'an unknown state of a sink is refused');
+SELECT throws_ok($$INSERT INTO orion.log_sink VALUES ('', 'up', now())$$, '23514', NULL, 'a sink has a name');
 SELECT throws_ok('INSERT INTO orion.queue DEFAULT VALUES', '23505', NULL, 'there is one queue');
 
 SELECT is((SELECT suffix FROM orion.partition_at(now())), to_char(now() AT TIME ZONE 'UTC', '_YYYY_MM'), 'partition_at finds the month');
@@ -90,14 +94,48 @@ UPDATE orion.task SET state = 'failed', ended_at = now();
 SELECT is((SELECT count(*) FROM orion.invariant_violations WHERE rule = 'end_without_event'), 1::bigint, 'an end without its event is seen');
 ROLLBACK TO planted;
 
+INSERT INTO orion.attempt (task_id, number, agent_id, session, state, assigned_at, ended_at, sink, log_state, log_chunks)
+    SELECT id, 1, gen_random_uuid(), 1, 'lost', now(), now(), 'sink-1', 'gap', 3 FROM orion.task;
+INSERT INTO orion.log_segment SELECT id, 1, 0, 'sink-2', 0, '\x00', now() FROM orion.task;
+INSERT INTO orion.log_segment SELECT id, 1, 70, 'sink-3', 2, '\x00', now() FROM orion.task;
+SELECT is_empty('SELECT * FROM orion.invariant_violations WHERE rule IN (''segment_order'', ''segment_without_attempt'')', 'a log may move twice');
+INSERT INTO orion.log_sink VALUES ('sink-1', 'lost', now());
+SELECT is((SELECT log_lost FROM orion_api_v1.attempts), false, 'a lost sink that got nothing of a log has lost nothing of it');
+INSERT INTO orion.log_sink VALUES ('sink-2', 'down', now());
+SELECT is((SELECT log_lost FROM orion_api_v1.attempts), false, 'one that is down may come back soon');
+UPDATE orion.log_sink SET state = 'lost' WHERE name = 'sink-2';
+SELECT is((SELECT log_lost FROM orion_api_v1.attempts), true, 'one that is lost has a part of it');
+UPDATE orion.attempt SET log_chunks = 0;
+SELECT is((SELECT log_lost FROM orion_api_v1.attempts), false, 'nothing is missing of an empty log');
+UPDATE orion.attempt SET log_chunks = 3, log_wanted = true;
+SELECT is_empty('SELECT * FROM orion.invariant_violations WHERE rule LIKE ''%log%''', 'a gap may be wanted');
+SELECT is((SELECT count(*) FROM orion_api_v1.log_segments), 2::bigint, 'reports see the segments');
+SAVEPOINT logs;
+UPDATE orion.log_segment SET from_chunk = 9 WHERE from_offset = 0;
+SELECT is((SELECT count(*) FROM orion.invariant_violations WHERE rule = 'segment_order'), 2::bigint, 'segments out of order are seen');
+ROLLBACK TO logs;
+INSERT INTO orion.log_segment SELECT id, 7, 0, 'sink-2', 0, '\x00', now() FROM orion.task;
+SELECT is((SELECT count(*) FROM orion.invariant_violations WHERE rule = 'segment_without_attempt'), 1::bigint, 'a segment of no attempt is seen');
+ROLLBACK TO logs;
+UPDATE orion.attempt SET log_state = 'open';
+SELECT is((SELECT count(*) FROM orion.invariant_violations WHERE rule = 'wanted_log_is_no_gap'), 1::bigint, 'a wanted log that is no gap is seen');
+ROLLBACK TO logs;
+UPDATE orion.attempt SET log_state = 'complete', log_wanted = NULL;
+SELECT is((SELECT count(*) FROM orion.invariant_violations WHERE rule = 'complete_without_totals'), 1::bigint, 'a complete log without totals is seen');
+ROLLBACK TO logs;
+UPDATE orion.attempt SET state = 'running', ended_at = NULL;
+SELECT is((SELECT count(*) FROM orion.invariant_violations WHERE rule = 'sealed_before_its_end'), 1::bigint, 'a log that is sealed before its end is seen');
+ROLLBACK TO planted;
+
 SELECT table_privs_are('orion', 'task', 'orion_gateway', ARRAY['SELECT'], 'the gateway only reads tasks');
 SELECT table_privs_are('orion', 'event', 'orion_scheduler', ARRAY['SELECT', 'INSERT'], 'nobody rewrites the journal');
 SELECT table_privs_are('orion', 'leader', 'orion_scheduler', ARRAY['SELECT', 'UPDATE'], 'the scheduler moves the leader row on');
 SELECT table_privs_are('orion', 'task' || suffix, 'orion_scheduler', ARRAY['SELECT', 'UPDATE'], 'and changes the rows of now in their partition') FROM orion.partition_at(now());
 SELECT table_privs_are('orion', 'concurrency_group', 'orion_scheduler', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'], 'groups come and go');
 SELECT table_privs_are('orion', 'queue', 'orion_scheduler', ARRAY['SELECT', 'UPDATE'], 'the queue stays');
-SELECT table_privs_are('orion', t, 'orion_gateway', ARRAY['SELECT'], 'the gateway only reads ' || t) FROM unnest(ARRAY['concurrency_group', 'queue']) t;
-SELECT table_privs_are('orion_api_v1', v, 'orion_report', ARRAY['SELECT'], 'reports see ' || v) FROM unnest(ARRAY['projects', 'groups', 'queue']) v;
+SELECT table_privs_are('orion', t, 'orion_gateway', ARRAY['SELECT'], 'the gateway only reads ' || t) FROM unnest(ARRAY['concurrency_group', 'queue', 'log_sink']) t;
+SELECT table_privs_are('orion', t, 'orion_scheduler', ARRAY['SELECT', 'INSERT', 'UPDATE'], 'the scheduler writes ' || t) FROM unnest(ARRAY['log_sink', 'log_segment']) t;
+SELECT table_privs_are('orion_api_v1', v, 'orion_report', ARRAY['SELECT'], 'reports see ' || v) FROM unnest(ARRAY['projects', 'groups', 'queue', 'log_sinks', 'log_segments']) v;
 SELECT table_privs_are('orion', 'task', 'orion_report', '{}'::name[], 'reports see no table');
 SELECT table_privs_are('orion_api_v1', 'tasks', 'orion_report', ARRAY['SELECT'], 'but the views');
 SELECT is_empty($$SELECT c.table_name, c.column_name FROM information_schema.columns c WHERE table_schema = 'orion_api_v1'

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char *const sinks[] = { "sink-1" };
+static const char *const sinks[] = { "sink-1", "sink-2", "sink-3" };
 
 struct uuid rig_id(unsigned n)
 {
@@ -22,6 +22,9 @@ static void step(struct rig *r, enum input_kind kind, struct route from, const v
     core_collect(r->core, &r->fx);
     for (size_t i = 0; i < r->fx.messages.n; i++) {
         const struct msg_task_assign *assign = r->fx.messages.v[i].message;
+        const struct msg_agent_welcome *welcome = r->fx.messages.v[i].message;
+        if (r->fx.messages.v[i].type == MSG_AGENT_WELCOME)
+            r->session = welcome->session;
         if (r->fx.messages.v[i].type == MSG_TASK_ASSIGN)
             r->sessions[id_number(&assign->task_id)] = assign->session;
     }
@@ -29,11 +32,16 @@ static void step(struct rig *r, enum input_kind kind, struct route from, const v
 
 void rig_open(struct rig *r)
 {
+    rig_open_sinks(r, 1);
+}
+
+void rig_open_sinks(struct rig *r, size_t n)
+{
     const struct input_lead lead = { 1, "test", "0" };
 
     *r = (struct rig){ .config = { .tries = 3, .killed_agents = 3, .lease_ms = 30000,
                         .heartbeat_ms = 7500, .ageing_ms = 600000, .retry_max_ms = 300000, .stop_ms = 30000,
-                        .sinks = sinks, .n_sinks = 1 }, .now_ms = 1700000000000 };
+                        .sinks = sinks, .n_sinks = n }, .now_ms = 1700000000000 };
     r->core = core_new(&r->config);
     step(r, INPUT_LEAD, (struct route){ 0 }, &lead);
 }
@@ -113,7 +121,32 @@ void rig_result(struct rig *r, unsigned task, int64_t attempt, const char *outco
 void rig_sealed(struct rig *r, unsigned task, int64_t attempt)
 {
     step(r, INPUT_SEALED, (struct route){ 0 },
-         &(struct msg_log_sealed){ .task_id = rig_id(task), .attempt = attempt, .state = "complete", .bytes = 5, .lines = 1 });
+         &(struct input_sealed){ .sink = "sink-1", .task_id = rig_id(task), .attempt = attempt, .state = LOG_COMPLETE,
+                                 .bytes = 5, .lines = 1 });
+}
+
+void rig_sealed_by(struct rig *r, unsigned task, const struct input_sealed *m)
+{
+    struct input_sealed in = *m;
+
+    in.task_id = rig_id(task);
+    in.attempt = 1;
+    step(r, INPUT_SEALED, (struct route){ 0 }, &in);
+}
+
+void rig_sink(struct rig *r, const char *name, enum sink_state state, bool is_leaving)
+{
+    struct input_sink in = { .state = state, .is_leaving = is_leaving };
+
+    strcpy(in.name, name);
+    step(r, INPUT_SINK, (struct route){ 0 }, &in);
+}
+
+void rig_moved(struct rig *r, unsigned task, const char *sink, int64_t chunk, int64_t offset)
+{
+    step(r, INPUT_MOVED, (struct route){ 1, 1 },
+         &(struct msg_log_moved){ .session = r->session, .task_id = rig_id(task), .attempt = 1, .sink = sink, .seq = chunk,
+                                  .offset = offset, .head = { (const uint8_t *)"fedcba9876543210fedcba9876543210", 32 } });
 }
 
 void rig_step(struct rig *r, enum input_kind kind, const void *message)

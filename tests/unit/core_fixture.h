@@ -9,10 +9,12 @@ struct rig {
     struct core_config config;
     struct effects fx;       /* of the last input */
     int64_t sessions[1024];  /* by task: of its latest assignment */
+    int64_t session;         /* the latest of any agent */
     int64_t now_ms;
 };
 
-void rig_open(struct rig *r);
+void rig_open(struct rig *r);                         /* with one sink, sink-1 */
+void rig_open_sinks(struct rig *r, size_t n);         /* sink-1 to sink-n, at most 3 */
 void rig_close(struct rig *r);
 struct uuid rig_id(unsigned n);                       /* task n, agent n */
 
@@ -25,7 +27,11 @@ void rig_accept(struct rig *r, unsigned task, int64_t attempt);
 void rig_decline(struct rig *r, unsigned task, int64_t attempt, int64_t session);
 void rig_prepared(struct rig *r, unsigned task, int64_t attempt, const char *commit);
 void rig_result(struct rig *r, unsigned task, int64_t attempt, const char *outcome, const char *cause);
-void rig_sealed(struct rig *r, unsigned task, int64_t attempt);
+void rig_sealed(struct rig *r, unsigned task, int64_t attempt);        /* complete, by sink-1 */
+void rig_sealed_by(struct rig *r, unsigned task, const struct input_sealed *m);   /* its first attempt */
+void rig_sink(struct rig *r, const char *name, enum sink_state state, bool is_leaving);
+/* By the latest session of agent 1. */
+void rig_moved(struct rig *r, unsigned task, const char *sink, int64_t chunk, int64_t offset);
 void rig_step(struct rig *r, enum input_kind kind, const void *message);   /* from a gateway */
 void rig_timer(struct rig *r, enum timer_kind kind, unsigned task, int64_t attempt);
 void rig_cancel(struct rig *r, unsigned task);

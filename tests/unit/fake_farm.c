@@ -475,6 +475,13 @@ void farm_init(struct farm *f)
     f->accepting = loop_watch(f->loop, f->listener, EPOLLIN, on_accept, f);
 }
 
+/* Runners outlive their agent, and builds stand in their workspaces. */
+static void runners_end(struct farm *f)
+{
+    farm_shell(f, "for i in 1 2 3; do for p in /proc/[0-9]*; do\n"
+                  "case $(readlink $p/cwd) in $PWD/agent*) kill -9 ${p#/proc/} || true ;; esac; done; done 2>/dev/null");
+}
+
 void farm_fini(struct farm *f)
 {
     child_free(&f->child); /* not by the loop: a test that failed left it where it was */
@@ -482,6 +489,7 @@ void farm_fini(struct farm *f)
         kill(f->agent, SIGKILL);
         waitpid(f->agent, NULL, 0);
     }
+    runners_end(f);
     farm_drop_connection(f);
     watch_free(&f->accepting);
     close(f->listener);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/mem.h"
+#include "logsink/base.h"
 #include "logsink/segment.h"
 
 static void need(int ok, const char *what)
@@ -71,6 +72,15 @@ void sink_file_flip(const struct sink_dir *d, const char *path, size_t offset)
     mem_free(&data);
 }
 
+int sink_file_cut(const struct sink_dir *d, const char *path, size_t len)
+{
+    int fd = openat(d->fd, path, O_WRONLY | O_CLOEXEC);
+    need(fd >= 0, path);
+    int rc = ftruncate(fd, (off_t)len);
+    close(fd);
+    return rc;
+}
+
 size_t sink_count_segments(const struct sink_dir *d)
 {
     uint64_t *numbers;
@@ -106,6 +116,24 @@ struct chunk *sink_log_chunk(struct sink_log *l, size_t len)
     return c;
 }
 
+struct chunk *sink_log_base(struct sink_log *l, uint64_t chunks, uint64_t bytes, const char *reason)
+{
+    uint8_t data[BASE_DATA_MAX];
+    struct base b = { .seq = l->at.seq + chunks, .offset = l->at.bytes + bytes, .newlines = l->at.newlines + chunks };
+    snprintf(b.reason, sizeof(b.reason), "%s", reason);
+    hash_bytes(&b.head, &b.seq, sizeof(b.seq));
+    memset(buf_reserve(&l->bytes, bytes), 0, bytes);
+    buf_commit(&l->bytes, bytes);
+    base_position(&b, &l->at);
+    const struct journal_record r = { .kind = JOURNAL_BASE, .key = l->key, .head = b.head, .data = data,
+                                      .chunk = { .seq = b.seq, .offset = b.offset,
+                                                 .length = (uint32_t)base_encode(&b, data) } };
+    struct chunk *c = chunk_new(&r);
+    c->after = l->at;
+    c->round = 1;
+    return c;
+}
+
 void sink_log_fini(struct sink_log *l)
 {
     buf_fini(&l->bytes);
@@ -114,5 +142,6 @@ void sink_log_fini(struct sink_log *l)
 bool sink_is_same(const struct position *a, const struct position *b)
 {
     return a->seq == b->seq && a->bytes == b->bytes && a->newlines == b->newlines &&
-           a->is_line_open == b->is_line_open && memcmp(&a->head, &b->head, sizeof(a->head)) == 0;
+           a->is_line_open == b->is_line_open && a->is_broken == b->is_broken &&
+           memcmp(&a->head, &b->head, sizeof(a->head)) == 0;
 }

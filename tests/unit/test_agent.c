@@ -166,11 +166,6 @@ static bool is_declined(struct farm *f)
     return f->tasks[f->n_tasks - 1].declines;
 }
 
-static bool is_declined_twice(struct farm *f)
-{
-    return f->tasks[0].declines >= 2;
-}
-
 static bool is_accepted_again(struct farm *f)
 {
     return f->tasks[0].accepts >= 2;
@@ -242,38 +237,6 @@ static void test_drain(void **state)
     build_assert_log(&f->tasks[0]);
 }
 
-/* Killed: nothing of its builds survives, and the next one starts with nothing of them. */
-static void test_death(void **state)
-{
-    struct farm *f = *state;
-    pid_t pid;
-
-    build_start(f);
-    farm_assign(f, "lib", (struct msg_task_assign){ .target = "slow" });
-    farm_wait(f, build_is_started);
-    pid = (pid_t)atoi(farm_shell(f, arena_printf(&f->arena, "cat %s/pid", f->tasks[0].workspace)));
-    kill(f->agent, SIGKILL);
-    farm_agent_wait(f);
-    f->hellos = 0;
-    farm_agent_start(f);
-    farm_wait(f, build_is_welcome);
-    assert_int_not_equal(kill(pid, 0), 0);
-    assert_int_equal(f->n_held, 0);
-    assert_string_equal(farm_shell(f, "ls agent/spool agent/work | grep -c 1$ || true"), "0");
-    f->acks_facts = false;
-    farm_assign_again(f, &f->tasks[0], f->session); /* a scheduler that lost the acceptance with itself */
-    farm_wait(f, is_declined_twice);                /* told again, though nothing else is held */
-    f->acks_facts = true;
-    assert_string_equal(f->tasks[0].reason, "it was begun before the agent started again");
-    farm_assign(f, "lib", (struct msg_task_assign){ 0 });
-    buf_fini(&f->tasks[0].log);
-    f->tasks[0] = f->tasks[1]; /* the first one is the scheduler's to run again */
-    f->tasks[1] = (struct farm_task){ 0 };
-    f->n_tasks = 1;
-    farm_wait(f, build_is_over);
-    assert_string_equal(f->tasks[0].outcome, "succeeded");
-}
-
 /* A runner that is killed takes its build with it; the log up to there stays. */
 static void test_runner_death(void **state)
 {
@@ -307,7 +270,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slots_sessions_duplicates, build_setup, build_teardown),
         cmocka_unit_test_setup_teardown(test_stop, build_setup, build_teardown),
         cmocka_unit_test_setup_teardown(test_drain, build_setup, build_teardown),
-        cmocka_unit_test_setup_teardown(test_death, build_setup, build_teardown),
         cmocka_unit_test_setup_teardown(test_runner_death, build_setup, build_teardown),
     };
 

@@ -78,13 +78,17 @@ for verb in pause resume; do
 done
 sends "200 {\"projects\":[$project]}" project
 is "$sent" "GET /v1/projects - " "project lists"
-like "$out" 'a b +open +3 +off +1 +2 +3$' "a row each"
+like "$out" 'a b +open +3 +off +1 +2 +3 +- +-$' "a row each"
 sends "200 $project" project show 'a b'
 is "$sent" "GET /v1/projects/a%20b - " "project show: the name is escaped"
 sends "200 $project" project set 'a b' --weight 3 --supersede off
 is "$sent" 'PUT /v1/projects/a%20b KEY {"weight":3,"supersede":"off"}' "project set"
 sends "200 $project" project set x --supersede off
 is "$sent" 'PUT /v1/projects/x KEY {"supersede":"off"}' "project set sends only what was said"
+sends "200 $project" project set x --log-max 100M --log-keep 30d
+is "$sent" 'PUT /v1/projects/x KEY {"log_max_bytes":104857600,"log_keep_s":2592000}' "project set --log-max --log-keep"
+sends "200 $project" project set x --log-max 0
+is "$sent" 'PUT /v1/projects/x KEY {"log_max_bytes":0}' "0 is said, too"
 for verb in pause resume; do
     sends "200 $project" project $verb x
     is "$sent" "POST /v1/projects/x/$verb KEY {}" "project $verb"
@@ -142,7 +146,7 @@ sends "403 $(problem 403 'not yours')" project pause x; is $rc 4 "403: exit 4"
 sends "404 $(problem 404 'no such project')" project resume x; is $rc 3 "404: exit 3"
 sends "500 " project resume x; is $rc 1 "500: exit 1"
 for words in "queue pause now" "project set x" "project show" "group set g" "group set g -1" "group set g x" "agent drain" "cancel" "retry" \
-    "project set x --weight 1001" "queue stop"; do
+    "project set x --weight 1001" "project set x --log-max 1Q" "project set x --log-keep 1y" "queue stop"; do
     # shellcheck disable=SC2086 # words
     sends "200 {}" $words
     is "$rc|$sent" "2|" "orion $words is wrong usage, and nothing is sent"

@@ -13,6 +13,7 @@
 
 struct settings {
     char *database;
+    char *secret;
     char *name;
     int64_t port;
     int64_t lease_ms;
@@ -30,6 +31,7 @@ static const struct conf_row rows[] = {
     { CONF_MS, AT(lease_ms), "lease", "ORION_LEASE", NULL, "30s", 1000, 3600000, "ms", "lease" },
     { CONF_BYTES, AT(spool_bytes), "spool-max", "ORION_SPOOL_MAX", NULL, "256M", 0, 0, "bytes", "spool" },
     { CONF_BOOL, AT(is_private), "private", "ORION_PRIVATE", NULL, NULL, 0, 0, "", "private" },
+    { CONF_STR, AT(secret), NULL, "ORION_TEST_SECRET", NULL, NULL, 0, 0, "", "secret" },
     { CONF_BOOL, AT(is_json), "json", NULL, NULL, NULL, 0, 0, "", "JSON" },
     CONF_END,
 };
@@ -259,6 +261,7 @@ static void passwords_are_not_printed(void **state)
     size_t len;
     FILE *to = open_memstream(&text, &len);
 
+    setenv("ORION_TEST_SECRET", "s3cret", 1);
     assert_non_null(load(f, ARGS("--database", "postgresql://orion:s3cret@db:5432/orion?password=s3cret&x=1", "--name",
                                  "host=/run password=s3cret port=1")));
     conf_print(f->conf, to);
@@ -267,6 +270,8 @@ static void passwords_are_not_printed(void **state)
     assert_non_null(
         strstr(text, "ORION_DATABASE_URL=postgresql://orion:***@db:5432/orion?password=***&x=1  (--database)\n"));
     assert_non_null(strstr(text, "ORION_NAME=host=/run password=*** port=1  (--name)\n"));
+    assert_non_null(strstr(text, "ORION_TEST_SECRET=***  (ORION_TEST_SECRET)\n"));
+    unsetenv("ORION_TEST_SECRET");
     assert_non_null(strstr(text, "ORION_LEASE=30s  (default)\n"));
     free(text);
 }

@@ -170,7 +170,8 @@ static bool on_data(void *arg, const char *data, size_t len)
 static int stream_fetch(struct server *s, struct stream *to, struct fetch_response *r, struct err *e)
 {
     char *url = server_start(s, "http");
-    const struct fetch_request q = { .url = url, .on_data = on_data, .arg = to, .timeout_ms = 10000 };
+    const struct fetch_request q = { .url = url, .on_data = on_data, .arg = to, .timeout_ms = 10000,
+                                     .header = "x-place" };
     int rc = fetch_http(&q, r, e);
 
     server_end(s, &url);
@@ -211,7 +212,7 @@ static void test_an_error_body_is_collected_not_streamed(void **state)
 
 static void test_an_answer_that_breaks_off_is_an_error_with_a_status(void **state)
 {
-    struct server s = { .answer = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort" };
+    struct server s = { .answer = "HTTP/1.1 200 OK\r\nX-Place: 42\r\nContent-Length: 100\r\n\r\nshort" };
     struct stream to = { 0 };
     struct fetch_response r;
     struct err e = { 0 };
@@ -220,8 +221,27 @@ static void test_an_answer_that_breaks_off_is_an_error_with_a_status(void **stat
     assert_int_equal(stream_fetch(&s, &to, &r, &e), -1);
     assert_int_equal(e.kind, ERR_UNAVAILABLE);
     assert_int_equal(r.status, 200);
+    assert_string_equal(r.header, "42");
     assert_int_equal(to.bytes, 5);
     fetch_response_fini(&r);
+}
+
+/* libcurl calls this a success without a body: a reader took it for the end of its log. */
+static void test_an_answer_that_breaks_off_in_its_head_is_an_error(void **state)
+{
+    static const char *const heads[] = { "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nX-Place: 42\r\n",
+                                         "HTTP/1.1 200 OK\r\nX-Pl", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        struct server s = { .answer = heads[i] };
+        struct stream to = { 0 };
+        struct fetch_response r;
+        struct err e = { 0 };
+        assert_int_equal(stream_fetch(&s, &to, &r, &e), -1);
+        assert_int_equal(e.kind, ERR_UNAVAILABLE);
+        fetch_response_fini(&r);
+    }
 }
 
 static void test_a_collected_body_is_bounded(void **state)
@@ -522,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_a_2xx_body_streams_and_may_be_stopped),
         cmocka_unit_test(test_an_error_body_is_collected_not_streamed),
         cmocka_unit_test(test_an_answer_that_breaks_off_is_an_error_with_a_status),
+        cmocka_unit_test(test_an_answer_that_breaks_off_in_its_head_is_an_error),
         cmocka_unit_test(test_a_collected_body_is_bounded),
         cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_a_silent_server_times_out),

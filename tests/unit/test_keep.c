@@ -69,7 +69,7 @@ static void test_newest_stay(void **state)
     assert_non_null(mkdtemp(r.dir));
     r.loop = loop_new();
     r.limit = loop_timer(r.loop, tick_limit, NULL);
-    r.helpers = helpers_new(r.loop, -1);
+    r.helpers = helpers_new(r.loop, "a test");
     work = mem_printf("%s/work", r.dir);
     trash = mem_printf("%s/trash", r.dir);
     r.trash = trash_new(r.helpers, trash);

@@ -9,7 +9,7 @@
 
 #include "gateway/log_state.h"
 
-static const struct log_segment segment = { 0, "sink-1" };
+static const struct log_segment segment = { .from = 0, .sink = "sink-1" };
 
 static struct log_attempt attempt(int64_t number, enum attempt_state state)
 {
@@ -41,7 +41,7 @@ static void test_over(void **state)
 static void test_copy_owns_everything(void **state)
 {
     char cause[] = "build", sink[] = "sink-1";
-    struct log_segment own = { 7, sink };
+    struct log_segment own = { .from = 7, .chunk = 3, .sink = sink };
     struct log_attempt a = attempt(1, ATTEMPT_FAILED);
     struct log_state s = { .state = TASK_FAILED, .cause = cause, .attempts = &a, .n_attempts = 1 }, copy;
     struct arena arena = { 0 };

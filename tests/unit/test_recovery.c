@@ -14,6 +14,7 @@
 #include "lib/mem.h"
 #include "logsink/file_path.h"
 #include "logsink/files.h"
+#include "logsink/range.h"
 #include "logsink/recovery.h"
 #include "logsink/segment.h"
 #include "logsink/verify.h"
@@ -107,8 +108,7 @@ static void test_unsynced_files_are_mended(void **state)
         sink_log_start(&l, (uint8_t)(cut + 1));
         for (unsigned i = 0; i < 4; i++) {
             chunks[i] = sink_log_chunk(&l, 20);
-            struct file *f = files_get(fs, &l.key, true, NULL);
-            assert_int_equal(files_append(fs, f, &chunks[i]->record, 1, NULL), 0);
+            assert_int_equal(files_store(fs, &chunks[i]->record, 1, NULL), 0);
         }
         files_free(&fs);
         file_path(&l.key, "log", log_path);
@@ -160,7 +160,7 @@ static void test_damage_that_the_file_makes_good(void **state)
     sink_log_start(&l, 1);
     for (unsigned i = 0; i < 6; i++) {
         chunks[i] = sink_log_chunk(&l, 20);
-        assert_int_equal(files_append(fs, files_get(fs, &l.key, true, NULL), &chunks[i]->record, 1, NULL), 0);
+        assert_int_equal(files_store(fs, &chunks[i]->record, 1, NULL), 0);
     }
     files_free(&fs);
     write_segment(d, 1, chunks, 4);
@@ -172,29 +172,110 @@ static void test_damage_that_the_file_makes_good(void **state)
     sink_log_fini(&l);
 }
 
-/* And when the file has not got it either: the log ends before the hole, and the agent is asked from there. */
+/* And when the file has not got it either: a hole, known as such; what is behind it is kept. */
 static void test_damage_that_costs_chunks(void **state)
 {
     struct sink_dir *d = *state;
     struct sink_log l, other;
     struct files *fs;
-    struct position want;
+    struct buf scratch = { 0 };
     sink_log_start(&l, 1);
     sink_log_start(&other, 2);
-    struct chunk *one[] = { sink_log_chunk(&l, 20), NULL, NULL };
-    want = l.at;
-    one[1] = sink_log_chunk(&l, 20);
-    one[2] = sink_log_chunk(&l, 20);
+    struct chunk *one[] = { sink_log_chunk(&l, 20), sink_log_chunk(&l, 20), sink_log_chunk(&l, 20) };
     struct chunk *two[] = { sink_log_chunk(&l, 20), sink_log_chunk(&other, 20) };
     write_segment(d, 1, one, 3);
     write_segment(d, 2, two, 2);
     sink_file_flip(d, "journal/0000000001.j", JOURNAL_HEADER_SIZE + JOURNAL_RECORD_SIZE + 20 + 50);
     recover(d, &fs, 3);
-    check_end(fs, &l.key, &want);
+    struct load end = { .key = l.key };
+    while (!verify_step(fs, &end, &scratch))
+        ;
+    assert_true(end.is_damaged && end.at.is_broken);
+    assert_int_equal(end.at.seq, 4);
+    assert_int_equal(end.at.bytes, 80);
+    assert_memory_equal(&end.at.head, &l.at.head, sizeof(l.at.head));
+    struct read q = { .key = l.key, .offset = 25, .limit = 100 };
+    range_read(fs, &q, &scratch);
+    assert_int_equal(q.gap_to, 60);
+    q = (struct read){ .key = l.key, .offset = 60, .limit = 100 };
+    range_read(fs, &q, &scratch);
+    assert_int_equal(q.data.len, 20);
+    assert_memory_equal(q.data.data, l.bytes.data + 60, 20);
+    buf_fini(&q.data);
+    buf_fini(&scratch);
     check_end(fs, &other.key, &other.at);
     files_free(&fs);
     sink_log_fini(&l);
     sink_log_fini(&other);
+}
+
+/* Bases come back from the journal, whether the files have them, have them damaged, or have not got them. */
+static void test_bases_come_back(void **state)
+{
+    struct sink_dir *d = *state;
+    char path[FILE_PATH_SIZE];
+    for (unsigned how = 0; how < 13; how++) {
+        struct files *fs = files_new(d->fd, 4);
+        struct sink_log l;
+        sink_log_start(&l, (uint8_t)(how + 1));
+        struct chunk *chunks[] = {
+            sink_log_base(&l, 4, 400, "the log was somewhere else"), sink_log_chunk(&l, 20), sink_log_chunk(&l, 0),
+            sink_log_base(&l, 2, 100, "the agent's spool is damaged, and this reason is longer than one record"),
+            sink_log_chunk(&l, 30), sink_log_base(&l, 1, 0, ""),
+        };
+        unsigned stored = how == 0 ? 0 : how == 1 ? 4 : 6;
+        for (unsigned i = 0; i < stored; i++)
+            assert_int_equal(files_store(fs, &chunks[i]->record, 1, NULL), 0);
+        files_free(&fs);
+        file_path(&l.key, "chunks", path);
+        if (how > 2)
+            sink_file_flip(d, path, CHUNK_RECORD_SIZE * (how - 2) + 7 * how % CHUNK_RECORD_SIZE);
+        write_segment(d, 1, chunks, ARRAY_LEN(chunks));
+        recover(d, &fs, 2);
+        check_end(fs, &l.key, &l.at);
+        size_t len;
+        char *data = sink_file(d, path, &len);
+        assert_int_equal(len, CHUNK_RECORD_SIZE * (1 + 2 + 2 + 4 + 1 + 1));
+        mem_free(&data);
+        files_free(&fs);
+        sink_log_fini(&l);
+    }
+}
+
+/* A log that was finished and removed since does not come back from an old journal, nor does an older seal. */
+static void test_removed_stays_removed(void **state)
+{
+    struct sink_dir *d = *state;
+    struct sink_log l;
+    struct files *fs;
+    struct seal got;
+    uint8_t bytes[SEAL_SIZE];
+    char path[FILE_PATH_SIZE];
+    sink_log_start(&l, 1);
+    struct chunk *chunks[2] = { sink_log_chunk(&l, 30) };
+    struct seal s = { .state = SEAL_COMPLETE, .chunks = 1, .bytes = 30, .lines = 5, .head = l.at.head };
+    seal_encode(&s, &l.key, bytes);
+    const struct journal_record r = { .kind = JOURNAL_SEAL, .key = l.key, .chunk.length = SEAL_SIZE, .data = bytes };
+    chunks[1] = chunk_new(&r);
+    fs = files_new(d->fd, 4);
+    assert_int_equal(files_store(fs, &chunks[0]->record, 1, NULL), 0);
+    assert_int_equal(files_store(fs, &chunks[1]->record, 1, NULL), 0);
+    files_free(&fs);
+    s.removed = SEAL_EXPIRED;
+    s.removed_at_ms = 77;
+    seal_encode(&s, &l.key, bytes);
+    file_path(&l.key, "seal", path);
+    sink_file_write(d, path, bytes, sizeof(bytes));
+    file_path(&l.key, "log", path);
+    assert_int_equal(unlinkat(d->fd, path, 0), 0);
+    write_segment(d, 1, chunks, 2);
+    recover(d, &fs, 2);
+    assert_int_equal(files_seal_get(fs, &l.key, &got, NULL), 0);
+    assert_int_equal(got.removed, SEAL_EXPIRED);
+    assert_int_equal(got.removed_at_ms, 77);
+    assert_int_equal(files_log_size(fs, &l.key), 0);
+    files_free(&fs);
+    sink_log_fini(&l);
 }
 
 static void test_seals_come_back(void **state)
@@ -249,6 +330,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_torn_end_is_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_that_the_file_makes_good, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_that_costs_chunks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bases_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_removed_stays_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_seals_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_newer_journal_stops_the_start, setup, teardown),
     };

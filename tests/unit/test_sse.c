@@ -119,6 +119,50 @@ static void test_text_in_pieces(void **state)
     }
 }
 
+static void test_whole_event(void **state)
+{
+    static const uint8_t log[] = "a\rb\0\n";
+    const struct sse_form named = { true, 7 }, plain = { false, 12345 };
+    struct buf out = { 0 };
+
+    (void)state;
+    assert_true(sse_next(log, 5, SSE_WAIT, &event));
+    sse_put(&named, &event, log, 995, &out);
+    assert_string_equal(out.data, "event: log\nid: 7.1000\ndata: a\ndata: b\xEF\xBF\xBD\n\n");
+    buf_reset(&out);
+    assert_true(sse_next(log, 1, SSE_QUIET, &event));
+    sse_put(&named, &event, log, 0, &out);
+    assert_string_equal(out.data, "event: part\nid: 7.1\ndata: a\n\n");
+    buf_reset(&out);
+    sse_put(&plain, &event, log, UINT64_MAX / 2, &out);
+    assert_string_equal(out.data, "id: 12345.9223372036854775808\ndata: a\n\n");
+    buf_fini(&out);
+}
+
+static void test_longest_head(void **state)
+{
+    const struct sse_form form = { true, INT64_MAX };
+    char head[SSE_HEAD_MAX];
+
+    (void)state;
+    assert_true(sse_head(&form, true, UINT64_MAX, head) <= sizeof(head));
+}
+
+/* A piece of a log may end within a character whose rest is in the next piece: a viewer saw U+FFFD instead. */
+static void test_a_character_cut_by_a_piece(void **state)
+{
+    static const char text[] = "ab\xF0\x9F\x98\x80";
+
+    (void)state;
+    assert_int_equal(sse_cut_character((const uint8_t *)text, 2), 0);
+    for (size_t n = 3; n < 6; n++)
+        assert_int_equal(sse_cut_character((const uint8_t *)text, n), n - 2);
+    assert_int_equal(sse_cut_character((const uint8_t *)text, 6), 0);
+    assert_int_equal(sse_cut_character((const uint8_t *)"a\x80\x80", 3), 0);
+    assert_int_equal(sse_cut_character((const uint8_t *)"a\xFF", 2), 0);
+    assert_int_equal(sse_cut_character((const uint8_t *)"a\r", 2), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +171,9 @@ int main(void)
         cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_text_in_pieces),
+        cmocka_unit_test(test_whole_event),
+        cmocka_unit_test(test_longest_head),
+        cmocka_unit_test(test_a_character_cut_by_a_piece),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

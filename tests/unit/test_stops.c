@@ -255,6 +255,36 @@ static void the_same_commit_is_joined(void **state)
     rig_close(&r);
 }
 
+static void a_key_that_joined_joined(void **state)
+{
+    static const uint8_t hash[32] = { 7 };
+    struct msg_task_submit m = { .task_id = rig_id(2), .target = "all", .ref = COMMIT, .join = true, .idempotency_key = "k",
+                                 .body_hash = { hash, sizeof hash } };
+    const struct msg_task_submitted *yes;
+    struct rig r;
+
+    (void)state;
+    open_with(&r, 1);
+    submit_commit(&r, 1, COMMIT, true);
+    rig_submit_message(&r, &m);
+    assert_true(r.fx.keys.v[0].is_joined);
+    m.task_id = rig_id(3);                             /* the same request, once more */
+    rig_submit_message(&r, &m);
+    yes = rig_message(&r, MSG_TASK_SUBMITTED, 0);
+    assert_true(yes->joined);
+    assert_int_equal(yes->task_id.b[15], 1);
+    m.task_id = rig_id(4);
+    m.idempotency_key = "other";
+    m.ref = "main";
+    rig_submit_message(&r, &m);
+    m.task_id = rig_id(5);
+    rig_submit_message(&r, &m);                        /* one that made its task */
+    yes = rig_message(&r, MSG_TASK_SUBMITTED, 0);
+    assert_false(yes->joined);
+    assert_int_equal(yes->task_id.b[15], 4);
+    rig_close(&r);
+}
+
 static void a_stopping_one_is_not_joined(void **state)
 {
     struct rig r;
@@ -414,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_running_one_only_by_policy),
         cmocka_unit_test(another_build_of_the_request_stays),
         cmocka_unit_test(the_same_commit_is_joined),
+        cmocka_unit_test(a_key_that_joined_joined),
         cmocka_unit_test(a_stopping_one_is_not_joined),
         cmocka_unit_test(limits_go_to_the_agent),
         cmocka_unit_test(not_started_in_time),

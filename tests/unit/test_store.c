@@ -23,13 +23,17 @@ struct rig {
     struct load *load;
 };
 
+static const struct keep_settings nothing = { .compress = 0 };
+
 static int setup(void **state)
 {
     struct rig *r = mem_zalloc(sizeof(*r));
     sink_dir_make(&r->dir);
     r->done = mailbox_new(true);
     r->journal = journal_open(r->dir.fd, 1, 20000, r->done, NULL);
-    r->store = store_open(r->dir.fd, files_new(r->dir.fd, 3), 1, r->done);
+    const struct store_spec spec = { .dir_fd = r->dir.fd, .files = files_new(r->dir.fd, 3), .first_segment = 1,
+                                     .done = r->done, .keep = &nothing, .sink_name = "sink-1" };
+    r->store = store_open(&spec, NULL);
     *state = r;
     return 0;
 }

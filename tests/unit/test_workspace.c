@@ -90,7 +90,7 @@ static void rig_init(struct rig *r)
     r->url = arena_printf(&r->arena, "file://%s/remote.git", r->dir);
     r->loop = loop_new();
     r->limit = loop_timer(r->loop, tick_limit, r);
-    r->helpers = helpers_new(r->loop, -1);
+    r->helpers = helpers_new(r->loop, "a test");
     r->trash = trash_new(r->helpers, arena_printf(&r->arena, "%s/trash", r->dir));
     r->workspaces = workspaces_new(r->helpers, r->trash, r->dir);
 }

@@ -2,8 +2,8 @@
  *
  * The commands run one after the other until one fails, the agent says stop, or they are silent for too long. Then
  * whatever they left behind is ended: TERM, and after kill_ms KILL. When no process is left, the pipes are read to
- * their end, and only then the result is written and told, so that the result always stands behind the last byte of
- * the log. When the agent dies, everything is killed at once and there is no result. */
+ * their end, and only then the result is kept and told, so that the result always stands behind the last byte of the
+ * log; and this process goes. Agents come and go meanwhile: nothing here waits for one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,12 +18,12 @@
 #include "lib/mem.h"
 #include "lib/proc.h"
 
-enum { KILL_AGAIN_MS = 50 };
+enum { KILL_AGAIN_MS = 50, KEEP_AGAIN_MS = 1000 };
 
 enum phase {
     PHASE_RUNNING,  /* a command runs */
     PHASE_ENDING,   /* its leftovers are being ended */
-    PHASE_DONE,     /* nothing runs and the result is told; the agent says when to go */
+    PHASE_DONE,     /* nothing runs */
 };
 
 struct job {
@@ -33,7 +33,7 @@ struct job {
     void *arg;
     struct link *link;
     struct output *output;
-    struct timer *kill;
+    struct timer *kill;       /* whoever did not listen; at the end: another try to keep the result */
     struct silence *silence;
     const char **env;
     enum phase phase;
@@ -41,7 +41,6 @@ struct job {
     pid_t pid;                /* of the command that runs; 0: none */
     int wstatus;              /* of the command that ended last */
     bool has_ended;           /* and there is one */
-    bool is_agent_gone;
     bool has_timed_out;       /* stopped for its silence */
     char stopped[257], error[448]; /* the protocol's longest reason, whole: half a letter would be refused */
     char note[sizeof("orion: : stopped\n") + 448]; /* the log's last line, when there is an error or a stop */
@@ -70,35 +69,26 @@ static void result_fill(const struct job *j, struct output_totals *t, struct msg
     m->signal = m->has.signal ? WTERMSIG(j->wstatus) : 0;
 }
 
-/* SPOOL/result, for whoever comes after the agent that started this. */
-static int result_write(const char *spool, const struct buf *json, struct err *e)
-{
-    char *to = mem_printf("%s/result", spool), *tmp = mem_printf("%s/result.new", spool);
-    int fd = open(tmp, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-    int rc = fd < 0 || write(fd, json->data, json->len) != (ssize_t)json->len || fsync(fd) < 0 || rename(tmp, to) < 0;
-
-    if (rc)
-        err_sys(e, "cannot write %s", to);
-    if (fd >= 0)
-        close(fd);
-    mem_free(&to);
-    mem_free(&tmp);
-    return rc ? -1 : 0;
-}
-
-static void result_tell(struct job *j)
+/* Goes when the result is on the disk or an agent has it; on a full disk without an agent it waits for either, unless
+ * the folder is gone and with it whoever would ask. */
+static void job_leave(struct job *j)
 {
     struct msg_runner_ended m;
     struct output_totals t;
-    struct buf json = { 0 };
     struct err e = { 0 };
+    const char *spool = j->order->spool;
+    bool is_kept, is_told, is_forgotten;
 
     result_fill(j, &t, &m);
-    msg_to_json(MSG_RUNNER_ENDED, &m, false, &json);
-    if (result_write(j->order->spool, &json, &e))
-        log_warn("no result file", log_err(&e));
-    link_tell_ended(j->link, &m);
-    buf_fini(&json);
+    is_kept = keep_result(spool, &m, &e) == 0;
+    is_told = link_tell_ended(j->link, &m);
+    is_forgotten = access(spool, F_OK) < 0 && errno == ENOENT;
+    if (is_kept || is_told || is_forgotten) {
+        j->on_done(j->arg);
+        return;
+    }
+    log_warn("the result cannot be kept yet", log_str("spool", spool), log_err(&e));
+    timer_in(j->kill, KEEP_AGAIN_MS);
 }
 
 /* --- ending ---------------------------------------------------------------------------------------- */
@@ -106,13 +96,8 @@ static void result_tell(struct job *j)
 static void job_gone(struct job *j)
 {
     timer_off(j->kill);
-    if (j->is_agent_gone) {
-        j->on_done(j->arg);
-        return;
-    }
     j->phase = PHASE_DONE;
     output_finish(j->output, *j->note ? j->note : NULL);
-    result_tell(j);
 }
 
 static void on_reaped(void *arg, pid_t pid, int wstatus)
@@ -142,7 +127,12 @@ static void job_end(struct job *j, int signo)
 
 static void tick_kill(void *arg)
 {
-    job_end(arg, SIGKILL);
+    struct job *j = arg;
+
+    if (j->phase == PHASE_DONE)
+        job_leave(j);
+    else
+        job_end(j, SIGKILL);
 }
 
 static void job_fail(struct job *j, const struct err *e)
@@ -227,6 +217,8 @@ static void on_sigchld(void *arg)
 static void job_stop_for(struct job *j, const char *reason, bool is_silence)
 {
     on_sigchld(j);
+    if (j->phase == PHASE_DONE)
+        output_give_up(j->output); /* it waits for its disk */
     if (j->phase != PHASE_RUNNING)
         return;
     j->has_timed_out = is_silence;
@@ -289,7 +281,12 @@ static void on_full(void *arg, bool is_full)
     silence_deaf(j->silence, is_full);
 }
 
-static const struct output_hooks output_hooks = { on_read, on_full, on_spooled, on_failed };
+static void on_finished(void *arg)
+{
+    job_leave(arg);
+}
+
+static const struct output_hooks output_hooks = { on_read, on_full, on_spooled, on_failed, on_finished };
 
 static void on_trim(void *arg, uint64_t seq, uint64_t offset)
 {
@@ -303,20 +300,9 @@ static void on_stop(void *arg, const char *reason)
     job_stop(arg, reason);
 }
 
-static void on_closed(void *arg)
-{
-    struct job *j = arg;
+static const struct link_hooks link_hooks = { on_trim, on_stop };
 
-    j->is_agent_gone = true;
-    if (j->phase > PHASE_ENDING)
-        j->on_done(j->arg);
-    else
-        job_end(j, SIGKILL);
-}
-
-static const struct link_hooks link_hooks = { on_trim, on_stop, on_closed };
-
-struct job *job_new(struct loop *l, const struct msg_runner_job *order, int link_fd, void (*on_done)(void *arg),
+struct job *job_new(struct loop *l, const struct msg_runner_job *order, int listener, void (*on_done)(void *arg),
                     void *arg, struct err *e)
 {
     struct job *j = mem_zalloc(sizeof(*j));
@@ -330,7 +316,7 @@ struct job *job_new(struct loop *l, const struct msg_runner_job *order, int link
     j->env = env_make(&order->env);
     j->kill = loop_timer(l, tick_kill, j);
     j->silence = silence_new(l, order->silence_timeout_ms, on_silence, j);
-    j->link = link_new(l, link_fd, &link_hooks, j);
+    j->link = link_new(l, listener, order, &link_hooks, j);
     loop_signal(l, SIGCHLD, on_sigchld, j);
     return j;
 }

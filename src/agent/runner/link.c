@@ -1,7 +1,9 @@
-/* link.c - the runner's end of the socket pair to its agent: one binary message per packet (PROTOCOL "runner.*").
+/* link.c - the runner's socket in the attempt's folder, and the agent on it: one binary message per packet (PROTOCOL
+ * "runner.*").
  *
- * The agent may be slow to read. Of runner.spooled only the latest counts, so what does not fit is told once there
- * is room: nothing queues up here. */
+ * An agent process that connects is told what is here (runner.hello) and takes the place of the one before. Without
+ * one nothing is missed: of runner.spooled only the latest counts, which is also what does not fit is told by once
+ * there is room, and the result stands in a file. Nothing queues up here. */
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -15,48 +17,70 @@
 enum { PACKET_MAX = 4096 };
 
 struct link {
-    int fd;
+    struct loop *loop;
+    const struct msg_runner_job *order;
+    int listener;
+    struct watch *listening;
+    int fd;                   /* the agent; -1: none */
     struct watch *watch;
     const struct link_hooks *hooks;
     void *arg;
     uint64_t seq, offset;     /* spooled */
-    uint64_t told_seq;
-    struct buf ended;         /* the encoded result until it is sent */
+    uint64_t told_seq;        /* to this agent */
 };
 
-/* 0: sent; -1: no room now. A broken socket shows when it is read. */
+static void link_hang_up(struct link *k)
+{
+    watch_free(&k->watch);
+    if (k->fd >= 0)
+        close(k->fd);
+    k->fd = -1;
+}
+
+/* --- sending --------------------------------------------------------------------------------------- */
+
+/* 0: sent; -1: no room now, or nobody there. A broken socket shows when it is read. */
 static int packet_send(struct link *k, enum msg_type type, const void *message)
 {
     const struct msg_head head = { .type = type };
     struct buf packet = { 0 };
-    ssize_t n;
+    ssize_t n = -1;
 
     msg_to_bin(&head, message, MSG_MINOR, &packet);
-    n = send(k->fd, packet.data, packet.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (k->fd >= 0)
+        n = send(k->fd, packet.data, packet.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     buf_fini(&packet);
-    return n < 0 && (errno == EAGAIN || errno == ENOBUFS) ? -1 : 0;
+    return n < 0 ? -1 : 0;
 }
 
 static void link_flush(struct link *k)
 {
+    const struct msg_runner_spooled m = { .seq = (int64_t)k->seq, .offset = (int64_t)k->offset };
     bool is_full = false;
 
     if (k->told_seq < k->seq) {
-        const struct msg_runner_spooled m = { .seq = (int64_t)k->seq, .offset = (int64_t)k->offset };
-
         is_full = packet_send(k, MSG_RUNNER_SPOOLED, &m) < 0;
         if (!is_full)
             k->told_seq = k->seq;
     }
-    if (!is_full && k->ended.len) {
-        is_full = send(k->fd, k->ended.data, k->ended.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
-                  (errno == EAGAIN || errno == ENOBUFS);
-        if (!is_full)
-            buf_fini(&k->ended);
-    }
     if (k->watch)
         watch_events(k->watch, is_full ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
+
+void link_tell_spooled(struct link *k, uint64_t seq, uint64_t offset)
+{
+    k->seq = seq;
+    k->offset = offset;
+    link_flush(k);
+}
+
+bool link_tell_ended(struct link *k, const struct msg_runner_ended *ended)
+{
+    link_flush(k);
+    return packet_send(k, MSG_RUNNER_ENDED, ended) == 0;
+}
+
+/* --- what the agent says --------------------------------------------------------------------------- */
 
 static int handle_runner_trim(void *arg, const struct msg_from *from, const void *message, struct err *e)
 {
@@ -93,12 +117,9 @@ static void link_read(struct link *k)
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n <= 0) {
-        watch_free(&k->watch);
-        k->hooks->on_closed(k->arg);
-        return;
-    }
-    if (msg_dispatch_bin(handlers, ARRAY_LEN(handlers), k, FROM_AGENT, NULL, packet, (size_t)n, &e))
+    if (n <= 0)
+        link_hang_up(k);
+    else if (msg_dispatch_bin(handlers, ARRAY_LEN(handlers), k, FROM_AGENT, NULL, packet, (size_t)n, &e))
         log_warn("bad message from the agent", log_err(&e));
 }
 
@@ -112,36 +133,44 @@ static void on_link(void *arg, uint32_t events)
         link_read(k);
 }
 
-struct link *link_new(struct loop *l, int fd, const struct link_hooks *hooks, void *arg)
+/* --- life ------------------------------------------------------------------------------------------ */
+
+static void on_connection(void *arg, uint32_t events)
+{
+    struct link *k = arg;
+    const int fd = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const struct msg_runner_hello m = { .task_id = k->order->task_id,
+                                        .attempt = k->order->attempt,
+                                        .pid = getpid(),
+                                        .seq = (int64_t)k->seq,
+                                        .offset = (int64_t)k->offset };
+
+    (void)events;
+    if (fd < 0)
+        return;
+    link_hang_up(k);
+    k->fd = fd;
+    k->watch = loop_watch(k->loop, fd, EPOLLIN, on_link, k);
+    packet_send(k, MSG_RUNNER_HELLO, &m);
+    k->told_seq = k->seq;
+}
+
+struct link *link_new(struct loop *l, int listener, const struct msg_runner_job *order, const struct link_hooks *hooks,
+                      void *arg)
 {
     struct link *k = mem_zalloc(sizeof(*k));
 
-    *k = (struct link){ .fd = fd, .hooks = hooks, .arg = arg };
-    k->watch = loop_watch(l, fd, EPOLLIN, on_link, k);
+    *k = (struct link){ .loop = l, .order = order, .listener = listener, .fd = -1, .hooks = hooks, .arg = arg };
+    k->listening = loop_watch(l, listener, EPOLLIN, on_connection, k);
     return k;
 }
 
 void link_free(struct link **k)
 {
     if (*k) {
-        watch_free(&(*k)->watch);
-        buf_fini(&(*k)->ended);
-        close((*k)->fd);
+        link_hang_up(*k);
+        watch_free(&(*k)->listening);
+        close((*k)->listener);
     }
     mem_free(k);
-}
-
-void link_tell_spooled(struct link *k, uint64_t seq, uint64_t offset)
-{
-    k->seq = seq;
-    k->offset = offset;
-    link_flush(k);
-}
-
-void link_tell_ended(struct link *k, const struct msg_runner_ended *ended)
-{
-    const struct msg_head head = { .type = MSG_RUNNER_ENDED };
-
-    msg_to_bin(&head, ended, MSG_MINOR, &k->ended);
-    link_flush(k);
 }

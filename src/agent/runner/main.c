@@ -1,5 +1,6 @@
 /* main.c - orion-runner: holds one attempt of a build beside the agent. It is given its order as JSON on standard
- * input (PROTOCOL "runner.job") and a socket pair to the agent as descriptor 3; nobody else starts it.
+ * input (PROTOCOL "runner.job"), a listening socket and a lock; nobody else starts it. It outlives its agent: the next
+ * one connects to the socket and adopts it.
  * Exit codes: 0 done; 1 failed (one line on stderr says why); 2 wrong usage. */
 #include <signal.h>
 #include <stdio.h>
@@ -58,7 +59,7 @@ static int runner_run(struct arena *a, struct err *e)
     /* "./configure" is looked for from here; a folder that cannot be entered is told by the first command */
     rc = chdir(order.cwd);
     r.loop = loop_new();
-    r.job = job_new(r.loop, &order, RUNNER_LINK_FD, on_done, &r, e);
+    r.job = job_new(r.loop, &order, RUNNER_LISTEN_FD, on_done, &r, e);
     if (r.job) {
         loop_signal(r.loop, SIGTERM, on_term, &r);
         job_start(r.job);
@@ -78,10 +79,11 @@ int main(int argc, char **argv)
     int rc;
 
     (void)argv;
-    if (argc > 1 || fstat(RUNNER_LINK_FD, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+    if (argc > 1 || fstat(RUNNER_LISTEN_FD, &st) < 0 || !S_ISSOCK(st.st_mode)) {
         fputs("orion-runner is started by orion-agent\n", stderr);
         return 2;
     }
+    signal(SIGPIPE, SIG_IGN); /* stderr is the agent's, and may end with it */
     log_init("runner", "info", "text", NULL);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     rc = runner_run(&a, &e);

@@ -34,6 +34,13 @@ static void file_name(unsigned number, char out[32])
     snprintf(out, 32, SPOOL_NAME, number);
 }
 
+static int write_error(struct err *e)
+{
+    if (errno == ENOSPC || errno == EDQUOT)
+        return err_set(e, ERR_UNAVAILABLE, SPOOL_ERROR ": %s", strerror(errno));
+    return err_sys(e, SPOOL_ERROR);
+}
+
 /* A record that is not whole is cut off: the reader must not see it and the next one has to stand in its place. */
 static int write_whole(struct spool_writer *w, const struct iovec *parts, int n, size_t len, struct err *e)
 {
@@ -47,22 +54,28 @@ static int write_whole(struct spool_writer *w, const struct iovec *parts, int n,
     if (ftruncate(w->fd, w->size) < 0)
         error = errno;
     errno = got < 0 ? error : ENOSPC;
-    return err_sys(e, SPOOL_ERROR);
+    return write_error(e);
 }
 
-static int file_begin(struct spool_writer *w, struct err *e)
+static int head_write(struct spool_writer *w, struct err *e)
 {
     uint8_t head[SPOOL_FILE_HEAD] = SPOOL_MAGIC, *p = head + sizeof(SPOOL_MAGIC);
-    char name[32];
-    int fd;
 
     p = put_le(p, SPOOL_VERSION, 4);
     p = put_le(p, w->attempt, 4);
     memcpy(p, w->task.b, sizeof(w->task.b));
+    return write_whole(w, &(struct iovec){ head, sizeof(head) }, 1, sizeof(head), e);
+}
+
+static int file_begin(struct spool_writer *w, struct err *e)
+{
+    char name[32];
+    int fd;
+
     file_name(w->last + 1, name);
     fd = openat(w->dir_fd, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
-        return err_sys(e, SPOOL_ERROR);
+        return write_error(e);
     if (w->fd >= 0)
         close(w->fd);
     w->fd = fd;
@@ -71,7 +84,7 @@ static int file_begin(struct spool_writer *w, struct err *e)
     w->n_files++;
     w->last_seq = mem_resize(w->last_seq, w->n_files, sizeof(*w->last_seq));
     w->last_seq[w->n_files - 1] = 0;
-    return write_whole(w, &(struct iovec){ head, sizeof(head) }, 1, sizeof(head), e);
+    return head_write(w, e);
 }
 
 struct spool_writer *spool_writer_open(const char *dir, const struct uuid *task, uint32_t attempt, struct err *e)
@@ -94,8 +107,9 @@ int spool_write(struct spool_writer *w, const struct spool_chunk *c, struct err 
     const struct iovec parts[] = { { head, sizeof(head) }, { (void *)(uintptr_t)c->data, c->chunk.length } };
     uint32_t crc;
 
-    /* a file that could not be given its header is finished now */
-    if ((w->size >= SPOOL_FILE_MAX || w->size < SPOOL_FILE_HEAD) && file_begin(w, e))
+    if (w->size >= SPOOL_FILE_MAX && file_begin(w, e))
+        return -1;
+    if (w->size < SPOOL_FILE_HEAD && head_write(w, e)) /* there was no room for it before */
         return -1;
     p = put_le(p, c->chunk.seq, 8);
     p = put_le(p, c->chunk.offset, 8);
@@ -103,7 +117,9 @@ int spool_write(struct spool_writer *w, const struct spool_chunk *c, struct err 
     p = put_le(p, c->chunk.stream, 1);
     p = put_le(p, c->chunk.flags, 2);
     p = put_le(p, c->chunk.time_ns, 8);
-    memcpy(p, c->head.b, sizeof(c->head.b));
+    p = put_le(p, c->lines, 8);
+    memcpy(p, c->before.b, sizeof(c->before.b));
+    memcpy(p + sizeof(c->before.b), c->head.b, sizeof(c->head.b));
     crc = hash_crc32c(0, head + SPOOL_RECORD_HEAD, SPOOL_CHUNK_HEAD);
     crc = hash_crc32c(crc, c->data, c->chunk.length);
     put_le(put_le(head, body, 4), crc, 4);
