@@ -4,10 +4,11 @@
  *   fanout [-x NAME=PID[,PID]...]... URL PORT      URL of the gateway, http://127.0.0.1:PORT
  *
  * Dials as an agent (docs/PROTOCOL.md "agent.*", "task.*", "log.chunk") and takes one task at a time. Each body that
- * is POSTed to 127.0.0.1:PORT becomes one chunk of the task's log, a line feed added: hashed, shipped within a window (1
- * MiB, as an agent's, and 1,024 chunks not acknowledged), kept until acknowledged, sent again when asked. When the load
- * client leaves, the build ends. Prints `ready`, `task ID` for each assignment, and when a log is acknowledged whole one
- * line of JSON: what it took, and the processor seconds of every -x since its first chunk. Runs until SIGTERM. */
+ * is POSTed to 127.0.0.1:PORT becomes one chunk of the task's log, a line feed added: hashed, shipped within a window
+ * (1 MiB, as an agent's, and 1,024 chunks not acknowledged), kept until acknowledged, sent again when asked. When the
+ * load client leaves, the build ends. Prints `ready`, `task ID` for each assignment, and when a log is acknowledged
+ * whole one line of JSON: what it took, and the processor seconds of every -x since its first chunk. Runs until
+ * SIGTERM. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>

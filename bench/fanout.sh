@@ -134,7 +134,7 @@ orion_calm() { # REPEAT PARKED
     local idle='' waiting
     task_new
     if [ "$2" != 0 ]; then
-        waiting=$(curl -s -X POST "$URL/v1/tasks" -H 'Content-Type: application/json' -d '{"repo":"bench"}' | jq -r .id)
+        waiting=$(curl -s -X POST "$URL/v1/tasks" -H 'Content-Type: application/json' -d '{"repo":"bench","labels":["nobody"]}' | jq -r .id)
         "$PEERS/c/idle_conn" -m sse -u "$URL/v1/tasks/$waiting/log" -n "$2" -t 12 -x "$(lab_pid gateway)" >"$T/idle.out" 2>>"$T/bench.log" &
         idle=$!
         parked() { [ "$(ss -Htn state established "( sport = :$PORT )" | wc -l)" -ge "$1" ]; }

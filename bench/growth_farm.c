@@ -153,8 +153,8 @@ static uint64_t end_one(struct growth *g, struct running *ended_r)
 
 static uint64_t seal_one(struct growth *g, const struct running *ended)
 {
-    const struct msg_log_sealed m = { .task_id = ended->task_id, .attempt = ended->attempt, .state = "complete",
-                                      .bytes = 1, .lines = 1 };
+    const struct input_sealed m = { .sink = "sink-1", .task_id = ended->task_id, .attempt = ended->attempt,
+                                    .state = LOG_COMPLETE, .bytes = 1, .lines = 1 };
 
     return step(g, INPUT_SEALED, (struct route){ 2, 0 }, &m);
 }

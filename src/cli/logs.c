@@ -99,11 +99,19 @@ struct source logs_source(struct logs *l)
                             .gap = on_gap, .arg = l, .lines = is_form(l->o, "jsonl") ? &l->lines : NULL };
 }
 
+/* From the place that was asked for on. The end of a build may be known before its last bytes are on the sink. */
+static struct source_span span_of(const struct logs *l)
+{
+    bool is_late = l->attempt && l->attempt->has.ended_at && strcmp(l->attempt->log_state, "open") == 0;
+
+    return (struct source_span){ .place = l->place, .is_waiting = is_late };
+}
+
 /* What is there now. */
 static int print_log(struct logs *l)
 {
     const struct source source = logs_source(l);
-    struct source_span span = { .place = l->place };
+    struct source_span span = span_of(l);
     struct err e = { 0 };
 
     switch (source_copy(&source, &span, &e)) {
@@ -181,7 +189,7 @@ static int print_json(struct logs *l)
 {
     struct document d = { .logs = l };
     struct source source = l->attempt ? logs_source(l) : (struct source){ 0 };
-    struct source_span span = { .place = l->place };
+    struct source_span span = span_of(l);
     struct err e = { 0 };
     struct buf text = { 0 };
     enum source_end end = SOURCE_DONE;

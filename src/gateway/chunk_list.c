@@ -82,7 +82,7 @@ static void finish(struct chunk_list *l)
 static void fail(struct chunk_list *l, const char *why)
 {
     l->n = 0;
-    snprintf(l->error, sizeof(l->error), "%s", why);
+    snprintf(l->error, sizeof(l->error), "%.*s", (int)sizeof(l->error) - 1, why);
     finish(l);
 }
 

@@ -161,7 +161,7 @@ static void on_tick(void *arg)
 
     for (struct http_request *q = TAILQ_FIRST(&h->all); q; q = next) {
         next = TAILQ_NEXT(q, all);
-        if (q->is_suspended && q->ticket && now_ms - q->since_ms > limit_ms)
+        if (q->is_suspended && q->ticket && now_ms - q->since_ns / 1000000 > limit_ms)
             reply_error(&q->pub, MHD_HTTP_GATEWAY_TIMEOUT, "no answer from inside Orion in time; try again");
     }
     timer_in(h->tick, TICK_MS);

@@ -22,6 +22,7 @@ struct http_request {
     struct MHD_Connection *conn;
     TAILQ_ENTRY(http_request) all;
     TAILQ_ENTRY(http_request) ready;
+    bool is_http_1_0;                    /* no chunks: pieces of a stream come in a buffer of its own */
     bool is_served;                      /* the handler was called */
     bool is_suspended;                   /* MHD leaves it alone until it is resumed */
     bool is_ready;                       /* in the list of those to resume */
@@ -29,9 +30,8 @@ struct http_request {
     struct MHD_Response *response;       /* the answer, until it is handed to MHD */
     unsigned status;                     /* 0: not answered */
     struct ticket *ticket;
-    uint64_t since_ms, since_ns;
+    uint64_t since_ns;
     uint64_t heard_ms;                   /* the last piece of the body came */
-    uint64_t sent;                       /* bytes of a stream */
     /* streams */
     const struct stream_hooks *hooks;
     void *hooks_arg;

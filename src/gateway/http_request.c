@@ -68,7 +68,7 @@ static struct http_request *request_new(struct http *h, struct MHD_Connection *c
     q->http = h;
     q->conn = conn;
     q->since_ns = clock_boot_ns();
-    q->since_ms = q->heard_ms = q->since_ns / 1000000;
+    q->heard_ms = q->since_ns / 1000000;
     q->uri = target->uri;
     target->uri = NULL;
     TAILQ_INSERT_TAIL(&h->all, q, all);
@@ -262,12 +262,12 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *conn, const ch
     struct http_request *q = *con_cls;
 
     (void)url;
-    (void)version;
     http_walk_done(h);
     if (h->is_closing)
         return MHD_NO;
     if (!q) {
         *con_cls = q = request_new(h, conn);
+        q->is_http_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
         request_begin(q, method);
         return q->response ? request_settle(q) : MHD_YES;
     }

@@ -5,10 +5,10 @@
 #include <sys/epoll.h>
 
 #include "gateway/http_impl.h"
-#include "lib/clock.h"
+#include "lib/log.h"
 
-/* Allocated per response. Answers of unknown length do not use it. */
-enum { BLOCK_UNUSED = 64, BLOCK_SIZE = 32768 };
+/* Allocated per response. What goes out in chunks does not use it. */
+enum { BLOCK_UNUSED = 16, BLOCK_PLAIN = 4096, BLOCK_SIZED = 32768 };
 
 static void on_left(void *arg, uint32_t events)
 {
@@ -48,6 +48,21 @@ static ssize_t on_fill(void *cls, uint64_t pos, char *out, size_t room)
     return n == STREAM_END ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+static size_t block_size(const struct http_request *q, bool is_sized)
+{
+    if (is_sized)
+        return BLOCK_SIZED;
+    return q->is_http_1_0 ? BLOCK_PLAIN : BLOCK_UNUSED;
+}
+
+/* The access log's line ends a request; that of a stream, which may be far away, comes when it begins as well, and what
+ * was asked is not kept for it: many viewers are idle most of the time. */
+static void note_begin(struct http_request *q, unsigned status)
+{
+    log_debug("stream", log_str("method", q->method_name), log_str("uri", q->uri), log_int("status", status));
+    mem_free(&q->uri);
+}
+
 /* A stream may stand still for as long as its client likes: for want of bytes, or because nobody reads. Its connection
  * has no timeout from then on and is for nothing else. */
 static void live_long(struct http_request *q, struct MHD_Response *response)
@@ -61,8 +76,7 @@ void request_stream_as(struct request *r, const struct stream_head *head, const 
     struct http_request *q = (struct http_request *)r;
     bool is_sized = head->size != STREAM_UNSIZED;
     struct MHD_Response *response = MHD_create_response_from_callback(is_sized ? head->size : MHD_SIZE_UNKNOWN,
-                                                                      is_sized ? BLOCK_SIZE : BLOCK_UNUSED, on_fill, q,
-                                                                      NULL);
+                                                                      block_size(q, is_sized), on_fill, q, NULL);
 
     q->hooks = hooks;
     q->hooks_arg = arg;
@@ -73,6 +87,7 @@ void request_stream_as(struct request *r, const struct stream_head *head, const 
         live_long(q, response);
     http_respond(q, head->status, response);
     http_forget_input(q);
+    note_begin(q, head->status);
 }
 
 void request_stream(struct request *r, const char *type, const struct stream_hooks *hooks, void *arg)

@@ -104,6 +104,15 @@ static int is_after_end(const struct viewer *v, const struct log_state *s)
     return v->spec.offset > follow_end(&v->follow);
 }
 
+/* The place lies behind everything that this worker has heard of: the rest of the log, or the end, will come to be
+ * known in a moment. Without waiting, who has seen the end would get it again. */
+static bool is_ahead(const struct viewer *v, const struct log_state *s)
+{
+    return v->spec.is_resumed && v->follow.follow && !task_is_terminal(s->state) &&
+           v->spec.attempt == log_state_latest(s) && follow_kind(&v->follow) != FOLLOW_UNKNOWN &&
+           v->spec.offset > follow_end(&v->follow);
+}
+
 static bool needs_sink(const struct viewer *v, const struct log_state *s)
 {
     return v->follow.follow && follow_kind(&v->follow) == FOLLOW_UNKNOWN && is_after_end(v, s) < 0;
@@ -144,7 +153,7 @@ static void try_opening(struct viewer *v)
         return;
     else if (needs_sink(v, s) && is_late)
         refuse(v, READING_NO_SINK);
-    else if (needs_sink(v, s))
+    else if (needs_sink(v, s) || (is_ahead(v, s) && !is_late))
         return;
     else if (is_after_end(v, s) > 0)
         answer_nothing_left(v);

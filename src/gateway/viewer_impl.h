@@ -23,9 +23,9 @@ struct viewer {
     uint64_t text_at, text_end; /* of the event being written; equal: none is */
     uint64_t text_next;      /* the offset behind it */
     struct buf pending;      /* heads and ends of events, not yet taken by the socket */
-    int shown_state;         /* of the task, in a state event; -1: none yet */
     uint64_t since_ms;
     uint64_t over_since_ms;  /* the attempt is over and nothing is left to show; 0: not so */
+    int shown_state;         /* of the task, in a state event; -1: none yet */
     bool is_streaming;       /* the answer has begun */
     bool has_shown;          /* anything of a log */
     bool is_beat_due;        /* a comment, so that proxies do not give up */
@@ -37,7 +37,6 @@ struct viewer {
 ssize_t viewer_fill(void *arg, char *out, size_t room);   /* of struct stream_hooks */
 /* Begins with the attempt; false: there are too many. */
 bool viewer_attach(struct viewer *v, const struct log_attempt *a, uint64_t offset);
-
 
 /* Into `pending`. */
 void viewer_put_attempt(struct viewer *v, const struct log_attempt *a);

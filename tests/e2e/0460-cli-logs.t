@@ -54,10 +54,19 @@ open(path, "w").write(str(listener.getsockname()[1]))
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 PY
+# Below the ports of outgoing connections, which are tried while the gateway is away.
+PORT_WANTED=$(python3 -c 'import random, socket, sys
+while True:
+    port = random.randrange(10000, int(sys.argv[1]))
+    try: socket.socket().bind(("127.0.0.1", port))
+    except OSError: continue
+    print(port)
+    break' "$(cut -f1 /proc/sys/net/ipv4/ip_local_port_range)")
+export PORT_WANTED
 lab_up lab --repo "talk=$repo" || { ok 1 "the lab comes up"; plan_done; exit 1; }
 # One for what is resumed, one for forms that are asked for again as a whole.
-python3 "$T/cutter.py" "$PORT" 60000 "$T/cutter" & cutter=$!
-python3 "$T/cutter.py" "$PORT" 1000000 "$T/cutter.late" & late=$!
+python3 "$T/cutter.py" "$PORT" 60000 "$T/cutter" 2>/dev/null & cutter=$!
+python3 "$T/cutter.py" "$PORT" 1000000 "$T/cutter.late" 2>/dev/null & late=$!
 ended() { kill $cutter $late; finish; }
 trap ended EXIT
 wait_for 20 test -s "$T/cutter" && wait_for 20 test -s "$T/cutter.late"; ok $? "two proxies that cut"
@@ -232,7 +241,7 @@ start=$(ms)
 "$ORION" logs --replay -x 1000 "$small" | cmp - <(raw "$small"); ok $? "or a thousand times as fast"
 fast=$(($(ms) - start))
 "$ORION" logs --replay --max-pause 1ms --url "$CUT" "$gate" | cmp - "$T/raw"; ok $? "a larger one through cuts, without its pauses"
-logs --replay -x 1000 "$bytes"; is $rc 1 "one with a gap says so" "$(cat "$T/err")"
+"$ORION" logs --replay -x 1000 "$bytes" >/dev/null 2>"$T/err"; is $? 1 "one with a gap says so" "$(cat "$T/err")"
 echo "# fast: $fast ms"
 if command -v tmux >/dev/null; then
     export TMUX_TMPDIR=$T

@@ -68,6 +68,7 @@ while True:
     except OSError: continue
     print(port)
     break' "$below")
+export PORT_WANTED
 lab_up lab --repo "talk=$repo" || { ok 1 "the lab comes up"; plan_done; exit 1; }
 SIZE=1000000
 start() { "$ORION" submit talk -a "KIND=$1" -a "SIZE=$SIZE" -a "GATE=$GATE" -a "SEED=$SEED"; }

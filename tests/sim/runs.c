@@ -261,7 +261,7 @@ void runs_stopped(struct world *w, int agent, const struct msg_task_stop *m)
     struct packet p = { .agent = agent, .task = m->task_id, .attempt = m->attempt };
 
     if (!m->outcome) {
-        if (at)
+        if (at && !at->is_finished)   /* what is only to be told and shipped stops nothing, and is still wanted */
             held_drop(w, a, at, true);
         return;
     }
