@@ -79,7 +79,7 @@ sealed() { [ "$(lab_sql "SELECT count(*) FROM orion.attempt WHERE log_state = 'o
 wait_for 90 sealed; ok $? "every log is sealed" "$(lab_sql "SELECT task_id, number, state, sink FROM orion.attempt WHERE log_state = 'open'")"
 is "$(lab_sql "SELECT count(*) FROM orion.task WHERE state <> 'succeeded'")" 0 "every task succeeded"
 is "$(lab_sql "SELECT count(*) FROM orion.attempt WHERE log_state <> 'complete' AND state = 'succeeded'")" 0 "no log has a gap"
-is "$(lab_sql "SELECT count(*) FROM orion.event e WHERE kind = 'attempt.started' AND
+is "$(lab_sql "SELECT count(*) FROM orion.event e WHERE kind = 'attempt.accepted' AND
     (SELECT count(*) FROM orion.event f WHERE f.kind = e.kind AND f.task_id = e.task_id AND f.attempt = e.attempt) > 1")" 0 \
     "no attempt was started twice"
 echo "# attempts: $(lab_sql "SELECT state, count(*) FROM orion.attempt GROUP BY 1 ORDER BY 1" | tr '\n' ' ')"

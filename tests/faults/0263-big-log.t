@@ -42,8 +42,8 @@ ok $? "the build ends"
 wait_for $((60 + MB)) log_complete "$id"; ok $? "its log is complete" "$(curl -s "$URL/v1/tasks/$id")"
 wait $EVENTS
 want=$({ head -c "${LINE_MB}000000" /dev/zero | tr '\0' x; echo; yes "$LINE_OF_100" | head -c "${MB}000000"; } | sha256sum)
-got=$(curl -sN -H 'Accept: text/plain' "$URL/v1/tasks/$id/log" | grep -av '^orion: ' | sha256sum)
-is "$got" "$want" "every byte is there"
+got=$(curl -sSN -w '%{stderr}%{http_code} %{size_download} bytes\n' -H 'Accept: text/plain' "$URL/v1/tasks/$id/log" 2>"$T/curl" | grep -avE '^(orion: |\[orion: output waited )' | sha256sum)
+is "$got" "$want" "every byte is there: $(cat "$T/curl")"
 parts=$(cat "$T/parts")
 [ "$parts" -ge $((LINE_MB * 1000000 / 16384)) ]; ok $? "a viewer got the long line in parts ($parts)"
 peaks >"$T/after"
