@@ -92,15 +92,14 @@ static bool is_used(void *arg, const char *name)
     return attempts_is_used(arg, name);
 }
 
-/* `is_kept`: by its runner, from whose result this one is made. */
-static void attempt_finish(struct attempt *a, bool is_kept)
+static void attempt_finish(struct attempt *a)
 {
     const struct msg_task_result *r = &a->result;
     struct agent *agent = a->all->agent;
     char *work = mem_printf("%s/work", agent->identity.dir);
 
     attempt_hold(a, HOLD_FINISHED);
-    attempt_keep(a, RECORD_FINISHED, !is_kept);
+    attempt_keep(a, RECORD_FINISHED, true);
     timer_off(a->limit);
     trash_put(agent->trash, a->tmp);
     utimensat(AT_FDCWD, a->workspace, NULL, AT_SYMLINK_NOFOLLOW); /* its age counts from now */
@@ -134,7 +133,7 @@ static void on_ended(void *arg, const struct msg_runner_ended *m, const char *wh
         log_end_find(a);
     }
     outcome_find(a, m, why);
-    attempt_finish(a, m);
+    attempt_finish(a);
 }
 
 const struct run_hooks finish_run_hooks = { on_spooled, on_ended };
@@ -144,5 +143,5 @@ void finish_without_run(struct attempt *a)
     if (!a->ship.reader)
         ship_init(a);
     log_end_find(a);
-    attempt_finish(a, false);
+    attempt_finish(a);
 }

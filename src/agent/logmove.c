@@ -40,8 +40,10 @@ static int place_find(struct attempt *a, struct spool_chunk *c, struct msg_log_b
     spool_rewind(s->reader, s->acked);
     if (s->acked < s->spooled)
         rc = spool_read_on(s->reader, c, e);
-    if (rc == 1)
+    if (rc == 1) {
         *m_r = ship_base_before(c);
+        m_r->lost = m_r->has.lost = (uint64_t)m_r->seq > s->acked;   /* nobody has what is between */
+    }
     return rc == 1 ? 0 : rc < 0 ? -1 : place_behind(a, c, m_r, e);
 }
 

@@ -178,6 +178,11 @@ static bool chunk_next(struct attempt *a)
     if (s->hole == s->sent && s->sent != s->acked)
         return false;
     rc = chunk_read(s, &c, &e);
+    if (rc < 0 && e.kind != ERR_INVALID) {   /* it passes: too many open files, say */
+        log_warn("a log waits for its spool", log_str("attempt", a->name), log_err(&e));
+        spool_rewind(s->reader, s->sent);
+        return false;
+    }
     if (rc < 0) {
         s->is_broken = true;
         log_error("the rest of a log is lost", log_str("attempt", a->name), log_err(&e));

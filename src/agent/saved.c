@@ -2,8 +2,8 @@
  * anybody is told what it says.
  *
  * It has to outlive this process, and the page cache does. When the host dies, the runner died with it, and what is
- * asked of the attempt then is its result and its log: the runner made those durable before they were told, and
- * `sync` is for results that no runner wrote. */
+ * asked of the attempt then is its result and its log: with them the record is made durable, by the runner at the end of
+ * the build (runner/keep.c) and by `sync` before the result is told. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -82,13 +82,15 @@ void spool_rewind(struct spool_reader *r, uint64_t seq)
 
 /* --- files ----------------------------------------------------------------------------------------- */
 
-/* The lowest number of at least `from`; 0: there is none. */
-static unsigned file_lowest(const struct spool_reader *r, unsigned from)
+/* The lowest number of at least `from`; 0: there is none. -1: nobody can tell now. */
+static int file_lowest(const struct spool_reader *r, unsigned from, unsigned *lowest_r, struct err *e)
 {
     DIR *d = opendir(r->dir);
     unsigned lowest = 0;
     struct dirent *entry;
 
+    if (!d && errno != ENOENT)
+        return err_sys(e, "cannot read the spool %s", r->dir);
     while (d && (entry = readdir(d))) {
         char *end;
         unsigned long n = strtoul(entry->d_name, &end, 10);
@@ -99,7 +101,8 @@ static unsigned file_lowest(const struct spool_reader *r, unsigned from)
     }
     if (d)
         closedir(d);
-    return lowest;
+    *lowest_r = lowest;
+    return 0;
 }
 
 /* Every record has its own checksum: of the header only a version that cannot be read matters. */
@@ -237,10 +240,19 @@ static bool is_at_end(const struct spool_reader *r)
     return fstat(r->fd, &st) < 0 || st.st_size <= r->at;
 }
 
+/* Is there a later file? When nobody can tell now, read_next will say so. */
+static bool is_followed(const struct spool_reader *r)
+{
+    struct err e = { 0 };
+    unsigned next;
+
+    return file_lowest(r, r->number + 1, &next, &e) == 0 && next;
+}
+
 /* The record at the reader's place is not there, or damaged. It is the end, unless others must follow. */
 static bool record_recover(struct spool_reader *r, struct spool_chunk *c_r, bool must)
 {
-    const bool is_more = must || file_lowest(r, r->number + 1);
+    const bool is_more = must || is_followed(r);
 
     r->block_len = 0; /* a torn record is cut off and written anew: what was read of it is of no use */
     if (!is_more)
@@ -278,8 +290,9 @@ static int read_next(struct spool_reader *r, struct spool_chunk *c_r, bool must,
         int rc = 1;
 
         if (r->fd < 0 || r->at < SPOOL_FILE_HEAD) {
-            next = file_lowest(r, r->number);
-            rc = next ? file_open(r, next, e) : 0;
+            rc = file_lowest(r, r->number, &next, e);
+            if (rc == 0 && next)
+                rc = file_open(r, next, e);
             if (rc < 0 || !next)
                 return rc;
         }
@@ -290,7 +303,8 @@ static int read_next(struct spool_reader *r, struct spool_chunk *c_r, bool must,
         }
         if (rc)
             continue;
-        next = file_lowest(r, r->number + 1);
+        if (file_lowest(r, r->number + 1, &next, e))
+            return -1;
         if (!next)
             return 0;
         file_close(r);

@@ -65,7 +65,8 @@ static int replay_base(struct file *f, const struct journal_record *r, struct er
     return 0;
 }
 
-/* The log is finished, and its files may have been packed, archived or removed since: they are synced and right. */
+/* The log is finished, and its files may have been packed, archived or removed since: they are synced and right. Not so
+ * while N.log is there beside N.zst: what came behind a packed gap may stand in the journal only. */
 static bool is_past(struct files *fs, const struct log_key *key)
 {
     struct seal s;
@@ -73,7 +74,8 @@ static bool is_past(struct files *fs, const struct log_key *key)
         return false;
     if (s.removed != SEAL_KEPT)
         return true;
-    return s.state == SEAL_COMPLETE && (!files_have(fs, key, "chunks") || files_have(fs, key, "zst"));
+    return s.state == SEAL_COMPLETE &&
+           (!files_have(fs, key, "chunks") || (files_have(fs, key, "zst") && !files_have(fs, key, "log")));
 }
 
 int files_replay(struct files *fs, const struct journal_record *r, uint64_t segment, struct err *e)

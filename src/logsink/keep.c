@@ -50,9 +50,11 @@ static void warn(const char *event, const struct log_key *key, const struct err 
 
 /* --- one log ------------------------------------------------------------------------------------------------- */
 
-/* Packed, or as it stays. */
+/* Packed, or as it stays. Not with both files: what came after the packing is in N.log only, until it is packed anew. */
 static void offer_to_archive(struct keep *k, const struct log_key *key, const struct seal *s)
 {
+    if (files_have(k->files, key, "zst") && files_have(k->files, key, "log"))
+        return;
     if (k->uploads && packing_is_settled(s) && !(s->flags & SEAL_ARCHIVED) && files_have(k->files, key, "chunks"))
         uploads_put(k->uploads, key, s);
 }
@@ -175,6 +177,8 @@ static int remove_victim(struct keep *k, const struct expiry_victim *v, struct e
     packing_stop(k->packing, &v->key);
     if (v->is_archived)
         return seal.flags & SEAL_ARCHIVED ? files_delete_data(k->files, &v->key, e) : 0;
+    if (seal.flags & SEAL_ARCHIVED && seal.state == SEAL_COMPLETE)
+        return 0;   /* archived since: the next walk gives up the copy here only */
     return removal_of(k->files, &v->key, &seal, SEAL_SPACE, e);
 }
 

@@ -671,7 +671,7 @@ static void test_restart(void **state)
     rig_fini(&g);
 }
 
-/* The spool is damaged where the log would be cut: it goes on behind that, and says so by its place. */
+/* The spool is damaged where the log would be cut: it goes on behind that, and says that nobody has what is between. */
 static void test_move_over_damage(void **state)
 {
     struct rig g;
@@ -684,9 +684,12 @@ static void test_move_over_damage(void **state)
     damage(l, 6, 1000, 1);
     move(l, "s2");
     assert_int_equal(l->a.base->seq, 6);
+    assert_true(l->a.base->lost);
     l->a.facts.is_open[FACT_MOVED] = false;
     ship(&g);
-    assert_whole(l, &l->sinks[1]);
+    assert_int_equal(l->sinks[1].seq, l->seq);
+    assert_int_equal(l->sinks[1].n_holes, 1);
+    assert_true(l->sinks[1].holes[0].is_lost);
     rig_fini(&g);
 }
 

@@ -10,11 +10,12 @@
 #include "agent/runner/runner.h"
 #include "lib/mem.h"
 
+/* Everything that the next agent process goes on from; the record is the agent's, who wrote it without waiting. */
 static bool is_spool_file(const char *name)
 {
     const size_t len = strlen(name);
 
-    return len > 6 && strcmp(name + len - 6, ".spool") == 0;
+    return strcmp(name, "record") == 0 || (len > 6 && strcmp(name + len - 6, ".spool") == 0);
 }
 
 static int file_sync(int dir, const char *name, struct err *e)
