@@ -122,7 +122,7 @@ static void pass_whole(struct verify *v, const struct msg_log_item *item)
 /* A base: the chain goes on behind it, whatever was in front. Without a hole it must fit. */
 static void pass_base(struct verify *v, const struct msg_log_item *item)
 {
-    if (v->is_chained && v->seq == (uint64_t)item->seq && has_head(item) && !is_head(v, item))
+    if (v->is_chained && (v->seq != (uint64_t)item->seq || (has_head(item) && !is_head(v, item))))
         break_at(v, v->seq, v->at, "another log sink goes on behind it with another hash");
     pass_unseen(v, item);
 }
@@ -227,6 +227,7 @@ void verify_missing(struct verify *v, uint64_t to, const char *reason)
         if (end > to)
             return;
     }
+    v->is_chained &= v->at == to;   /* a chunk that the hole cuts was passed with its hash */
     v->at = to;
     item_at_hand(v);
 }
@@ -280,5 +281,5 @@ enum verify_verdict verify_end(struct verify *v, const struct verify_facts *f)
         return VERIFY_GAPS;
     if (!f->has_head || is_short)
         return VERIFY_OPEN;
-    return v->unproven > 0 ? VERIFY_BROKEN : VERIFY_COMPLETE;
+    return v->unproven > 0 || !v->is_chained ? VERIFY_BROKEN : VERIFY_COMPLETE;
 }

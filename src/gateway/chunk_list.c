@@ -119,10 +119,13 @@ void chunk_list_ask(struct chunk_list *l, const struct log_attempt *a, enum chun
     l->limit = limit < CHUNKS_PAGE ? limit : CHUNKS_PAGE;
     l->segment = first_segment(l);
     l->n = 0;
-    l->is_last = false;
+    l->is_last = l->n_segments == 0;
     l->error[0] = '\0';
     l->since_ms = clock_boot_ms();
-    ask(l);
+    if (l->is_last)
+        finish(l);   /* no sink ever had any of it */
+    else
+        ask(l);
 }
 
 bool chunk_list_is_asking(const struct chunk_list *l)

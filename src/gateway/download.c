@@ -12,12 +12,16 @@
 #include "lib/clock.h"
 #include "lib/loop.h"
 
-enum { TICK_MS = 1000 };
+enum {
+    TICK_MS = 1000,
+    PACKED_MAX = 256,   /* each holds a quarter of a MiB; the others get theirs as it is */
+};
 
 TAILQ_HEAD(download_list, download);
 
 struct downloads {
     struct gateway *g;
+    unsigned packed;       /* answers that are packed */
     struct timer *tick;
     struct timer *soon;    /* something that the opening ones wait for has come */
     struct timer *again;   /* one of the streaming ones wants to look again */
@@ -25,8 +29,17 @@ struct downloads {
     struct download_list streaming;
 };
 
+void download_pack(struct download *d)
+{
+    if (d->all->packed == PACKED_MAX)
+        return;
+    d->all->packed++;
+    d->gzip = gzip_new();
+}
+
 void download_free(struct download *d)
 {
+    d->all->packed -= d->gzip != NULL;
     TAILQ_REMOVE(d->is_streaming ? &d->all->streaming : &d->all->opening, d, entry);
     track_leave(&d->track);
     follow_leave(&d->follow);

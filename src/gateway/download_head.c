@@ -125,7 +125,7 @@ enum opening download_conditions(struct download *d)
 
     d->form = form_of(&d->query);
     if (!request_header(r, "Range") && accept_coding(request_header(r, "Accept-Encoding"), "gzip"))
-        d->gzip = gzip_new();
+        download_pack(d);
     bool has_tag = tag_of(d, a, tag);
     if (has_tag && etag_is_listed(request_header(r, "If-None-Match"), tag)) {
         request_add_header(r, "ETag", tag);

@@ -88,6 +88,7 @@ struct download {
     struct lines lines;
     struct grep grep;
     int64_t matches;
+    bool has_stopped;            /* JSON lines: the last match that was allowed is passed */
     uint64_t line_number;
     bool is_matching[LINE_SOURCES];   /* the line that goes on */
     bool is_inside;              /* the last byte made was no newline */
@@ -126,6 +127,7 @@ void download_ask_list(struct download *d, uint64_t seq);
 enum step download_chunk(struct download *d, struct piece *p, uint64_t *limit_r);
 
 /* download.c */
+void download_pack(struct download *d);                    /* unless too many are packed already */
 void download_free(struct download *d);
 void download_retry_in(struct download *d, uint64_t ms);   /* fill again then */
 

@@ -70,6 +70,7 @@ static bool is_wanted(struct download *d, const struct line *line)
         d->matches++;
         return true;
     }
+    d->has_stopped = true;
     buf_printf(&d->made, "{\"stopped\":{\"max_matches\":%" PRId64 "}}\n", d->query.max_matches);
     download_finish(d);
     return false;
@@ -94,7 +95,7 @@ static void put_rest(struct download *d)
 {
     struct line line;
 
-    while (!d->is_cut && lines_rest(&d->lines, &line))
+    while (!d->is_cut && !d->has_stopped && lines_rest(&d->lines, &line))
         if (is_wanted(d, &line))
             put_object(d, &line, d->offset);
 }

@@ -131,6 +131,14 @@ static enum opening take_since(struct download *d)
     return OPENING_ON;
 }
 
+/* The moment in the attempt's own time; one that no chunk can reach stays one. */
+static uint64_t since_ns(const struct download *d, const struct log_attempt *a)
+{
+    uint64_t ms = (uint64_t)(d->query.since_ms - a->started_ms), most = (uint64_t)INT64_MAX / NS_PER_MS;
+
+    return (ms < most ? ms : most) * NS_PER_MS;
+}
+
 static enum opening stage_since(struct download *d, const struct log_state *s)
 {
     const struct log_attempt *a = log_state_attempt(s, d->attempt);
@@ -139,7 +147,7 @@ static enum opening stage_since(struct download *d, const struct log_state *s)
         return OPENING_ON;
     if (!d->is_asked) {
         download_need_chunks(d);
-        download_ask_chunks(d, CHUNK_BY_TIME, (uint64_t)(d->query.since_ms - a->started_ms) * NS_PER_MS, 1);
+        download_ask_chunks(d, CHUNK_BY_TIME, since_ns(d, a), 1);
         d->is_asked = true;
         return OPENING_WAIT;
     }

@@ -199,6 +199,19 @@ void follow_unpin(struct follow_member *m)
     follow_pump(m->follow);
 }
 
+/* Who has not looked by now is held up by its socket, and asks again when that has room: pages are for the others. */
+static void unpin_late(struct follow_members *list, uint64_t now_ms)
+{
+    struct follow_member *m;
+
+    TAILQ_FOREACH(m, list, entry) {
+        if (!m->page || now_ms - m->page->filled_ms <= PAGE_KEPT_MS)
+            continue;
+        m->page->pins--;
+        m->page = NULL;
+    }
+}
+
 void follow_read_tick(struct follow *f, uint64_t now_ms)
 {
     struct follow_member *next;
@@ -208,6 +221,8 @@ void follow_read_tick(struct follow *f, uint64_t now_ms)
         f->read.token = 0;
         follow_note_failure(f, "");
     }
+    unpin_late(&f->members, now_ms);
+    unpin_late(&f->told, now_ms);
     for (size_t i = 0; i < FOLLOW_PAGES; i++)
         if (f->pages[i].pins == 0 && now_ms - f->pages[i].filled_ms > PAGE_KEPT_MS)
             buf_fini(&f->pages[i].data);

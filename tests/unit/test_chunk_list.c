@@ -254,6 +254,22 @@ static void test_asks_again(void **state)
 }
 
 /* More than a page, which the base in front of it makes: the rest comes with the next question. */
+/* An attempt of the first release may have no sink. */
+static void test_no_sink(void **state)
+{
+    const struct log_attempt a = { .number = 1 };
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig);
+    chunk_list_ask(&rig.list, &a, CHUNK_BY_SEQ, 1, 10);
+    assert_int_equal(rig.answers, 1);
+    assert_int_equal(rig.sinks.questions, 0);
+    assert_int_equal(rig.list.n, 0);
+    assert_true(rig.list.is_last);
+    rig_fini(&rig);
+}
+
 static void test_a_page_is_bounded(void **state)
 {
     static struct msg_log_item items[CHUNKS_PAGE + 1];
@@ -286,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_lost_sinks),
         cmocka_unit_test(test_asks_again),
         cmocka_unit_test(test_a_page_is_bounded),
+        cmocka_unit_test(test_no_sink),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,6 +276,32 @@ static void test_a_base_without_a_hole_must_fit(void **state)
     }
 }
 
+/* A list of somebody who has other bytes: a base with the number of a later chunk, or without a hash, proves nothing. */
+static void test_a_base_proves_nothing_in_front(void **state)
+{
+    struct fixture f;
+    struct msg_log_item list[6];
+
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        write_log(&f);
+        f.bytes[f.len - 2] ^= 1;
+        memcpy(list, f.items, 5 * sizeof(list[0]));
+        list[4].head = (struct msg_bytes){ 0 };
+        list[4].has.head = false;
+        list[5] = f.items[4];
+        list[5].flags = CHAIN_BASE;
+        list[5].offset += list[5].length;
+        list[5].length = 0;
+        list[5].seq += way == 0;
+        if (way == 1)
+            list[5].head = (struct msg_bytes){ 0 };
+        verify_page(&f.verify, list, 6);
+        feed(&f, f.len, 1000);
+        assert_int_equal(verify_end(&f.verify, &f.facts), VERIFY_BROKEN);
+    }
+}
+
 static void test_the_end_is_missing(void **state)
 {
     struct fixture f;
@@ -365,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_two_holes_with_reasons_of_their_own),
         cmocka_unit_test(test_a_base_behind_a_hole),
         cmocka_unit_test(test_a_base_without_a_hole_must_fit),
+        cmocka_unit_test(test_a_base_proves_nothing_in_front),
         cmocka_unit_test(test_the_end_is_missing),
         cmocka_unit_test(test_everything_is_missing),
         cmocka_unit_test(test_a_log_that_is_not_at_its_end),
