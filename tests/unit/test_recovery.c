@@ -278,6 +278,44 @@ static void test_removed_stays_removed(void **state)
     sink_log_fini(&l);
 }
 
+/* A gap was packed, its late output made it complete, and the power went before N.log and N.chunks were synced: the seal
+ * and N.zst are there, and the journal alone has the rest. */
+static void test_late_output_behind_a_pack(void **state)
+{
+    struct sink_dir *d = *state;
+    struct sink_log l;
+    struct files *fs;
+    uint8_t bytes[SEAL_SIZE];
+    char path[FILE_PATH_SIZE];
+    sink_log_start(&l, 1);
+    struct chunk *chunks[3] = { sink_log_chunk(&l, 30), sink_log_chunk(&l, 40) };
+    const struct seal s = { .state = SEAL_COMPLETE, .chunks = 2, .bytes = 70, .lines = 9, .head = l.at.head };
+    seal_encode(&s, &l.key, bytes);
+    const struct journal_record r = { .kind = JOURNAL_SEAL, .key = l.key, .chunk.length = SEAL_SIZE, .data = bytes };
+    chunks[2] = chunk_new(&r);
+    fs = files_new(d->fd, 4);
+    assert_int_equal(files_store(fs, &chunks[0]->record, 1, NULL), 0);
+    assert_int_equal(files_store(fs, &chunks[2]->record, 1, NULL), 0);
+    files_free(&fs);
+    file_path(&l.key, "zst", path);
+    sink_file_write(d, path, "packed", 6);
+    file_path(&l.key, "log", path);
+    assert_int_equal(unlinkat(d->fd, path, 0), 0);
+    sink_file_write(d, path, "", 0);
+    write_segment(d, 1, chunks, 3);
+    recover(d, &fs, 2);
+    struct read q = { .key = l.key, .limit = 100 };
+    struct buf scratch = { 0 };
+    range_read(fs, &q, &scratch);
+    assert_int_equal(q.why.kind, ERR_NONE);
+    assert_int_equal(q.data.len, 70);
+    assert_memory_equal(q.data.data, l.bytes.data, 70);
+    buf_fini(&q.data);
+    buf_fini(&scratch);
+    files_free(&fs);
+    sink_log_fini(&l);
+}
+
 static void test_seals_come_back(void **state)
 {
     struct sink_dir *d = *state;
@@ -332,6 +370,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damage_that_costs_chunks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bases_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_removed_stays_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_output_behind_a_pack, setup, teardown),
         cmocka_unit_test_setup_teardown(test_seals_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_newer_journal_stops_the_start, setup, teardown),
     };
